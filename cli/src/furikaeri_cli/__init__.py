@@ -1,0 +1,1 @@
+"""The commands `tq`, `isic` and `furikaeri`."""

@@ -1,0 +1,1 @@
+"""The commands of `tq`: play, match, simulate, and the answer table."""

@@ -1,0 +1,1 @@
+"""What both halves stand on: errors, artefacts, runs, the task engine, devices, models."""

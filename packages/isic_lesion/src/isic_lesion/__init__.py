@@ -1,0 +1,1 @@
+"""Skin lesion triage from 3D total body photography."""
