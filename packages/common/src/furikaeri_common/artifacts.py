@@ -32,7 +32,7 @@ __all__ = [
     "write_tensors",
 ]
 
-_SAFETENSORS_DTYPES = {
+_SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype(np.uint8),
     "I8": np.dtype(np.int8),
     "I32": np.dtype("<i4"),
@@ -184,4 +184,5 @@ def map_tensor(path: Path, name: str) -> NDArray[Any]:
         raise InputError(f"{path}: is cut short or damaged", fix="Copy or build it again")
     if end == begin:
         return np.empty(shape, dtype)
-    return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+    mapped: NDArray[Any] = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+    return mapped
