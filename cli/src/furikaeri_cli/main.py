@@ -1,0 +1,86 @@
+"""The programs `tq`, `isic` and `furikaeri`: this file only assembles them.
+
+To add a command, write `cli/src/furikaeri_cli/tq/match.py` with a plain function `match()` that works without any
+terminal and `match_cli()` that parses, calls it and prints through `Output`; then add one line to the table below:
+
+    Command("match", "furikaeri_cli.tq.match", "match_cli", "Play whole matches between agents."),
+
+The module is imported only when the command runs or its own help is asked. The signature of `match_cli` is its
+options (shared ones in `options`), its docstring its help, which ends with a paragraph `Examples:`. Settings files,
+environment variables, `--debug` and exit codes come by themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from furikaeri_cli.commands import Group, build
+from furikaeri_cli.failures import guarded, wants_debug
+
+__all__ = ["FURIKAERI", "ISIC", "TQ", "furikaeri", "isic", "run", "tq"]
+
+TQ = Group("tq", "20 Questions: play, watch and study the game.", ())
+
+ISIC = Group("isic", "Skin lesion triage from 3D total body photography.", ())
+
+RUNS = Group("runs", "What was run, with what, and what came out.", ())
+
+FURIKAERI = Group(
+    "furikaeri",
+    "Two Kaggle gold-medal solutions as real software: 20 Questions (tq) and ISIC 2024 (isic).",
+    (
+        TQ,
+        ISIC,
+        RUNS,
+    ),
+)
+
+_PROGRAMS = {group.name: group for group in (TQ, ISIC, FURIKAERI)}
+
+
+def run(program: str, arguments: Sequence[str]) -> int:
+    """Run a program in this process and return its exit code.
+
+    Args:
+        program: "tq", "isic" or "furikaeri".
+        arguments: what follows it on the command line.
+    """
+
+    def work() -> None:
+        command = build(_PROGRAMS[program], FURIKAERI, version=_version)
+        if f"_{program.upper()}_COMPLETE" in os.environ:
+            command.main(list(arguments), prog_name=program)
+        with command.make_context(program, list(arguments)) as context:
+            command.invoke(context)
+
+    return guarded(work, program=program, debug=wants_debug(arguments))
+
+
+def tq() -> int:
+    """Run `tq`, the console script."""
+    return _script("tq")
+
+
+def isic() -> int:
+    """Run `isic`, the console script."""
+    return _script("isic")
+
+
+def furikaeri() -> int:
+    """Run `furikaeri`, the console script with everything."""
+    return _script("furikaeri")
+
+
+def _script(program: str) -> int:
+    # A polite kill ends a command as Ctrl-C does: workers stopped, the run marked as interrupted.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    return run(program, sys.argv[1:])
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"furikaeri {version('furikaeri-cli')}"

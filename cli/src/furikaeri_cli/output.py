@@ -1,0 +1,149 @@
+"""Where a command's words go: data to stdout, everything else to stderr.
+
+A command makes one `Output` and speaks through it alone, so that `--json`, `--quiet`, `NO_COLOR` and a pipe behave the
+same everywhere. rich is imported only when something is drawn on a terminal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_format
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+__all__ = ["Mode", "Output", "jsonable"]
+
+Mode = Literal["human", "json", "quiet"]
+
+
+def jsonable(value: object) -> Any:
+    """Turn a result into what JSON can say.
+
+    NamedTuples and dataclasses become objects, arrays and sets lists, paths and anything else unknown their text. A
+    number that is not finite becomes null, for JSON has none.
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: jsonable(item) for name, item in value._asdict().items()}
+    if isinstance(value, set | frozenset):
+        return sorted((jsonable(item) for item in value), key=str)
+    if isinstance(value, Iterable) and not isinstance(value, bytes | Path) and not hasattr(value, "tolist"):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    return str(value)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Output:
+    """The one voice of a command.
+
+    Args:
+        mode: "human" (text), "json" (documents on stdout), or "quiet" (the data alone, no notes).
+    """
+
+    mode: Mode = "human"
+
+    @classmethod
+    def choose(cls, *, json: bool = False, quiet: bool = False) -> Output:
+        """Return the output that the options `--json` and `--quiet` ask for; `--json` wins, and is itself quiet."""
+        return cls("json" if json else "quiet" if quiet else "human")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether stdout carries JSON."""
+        return self.mode == "json"
+
+    def result(self, value: object, text: RenderableType | None = None) -> None:
+        """Print the result of the command on stdout.
+
+        Args:
+            value: what `--json` prints, as one document (see `jsonable`).
+            text: what a person sees instead: text, or anything rich can draw. None: the value as indented JSON.
+        """
+        if self.is_json or text is None:
+            print(json_format.dumps(jsonable(value), indent=2, ensure_ascii=False), file=sys.stdout)
+        else:
+            self.show(text)
+
+    def event(self, value: Mapping[str, object], text: RenderableType | None = None) -> None:
+        """Print one step of a longer exchange: with `--json` one object on one line, flushed at once; else `text`."""
+        if self.is_json:
+            print(json_format.dumps(jsonable(value), ensure_ascii=False), file=sys.stdout, flush=True)
+        elif text is not None:
+            self.show(text)
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", value: object = None
+    ) -> None:
+        """Print a table: drawn on a terminal, tab-separated with a header line in a pipe.
+
+        Args:
+            columns: the headings.
+            rows: one sequence a row, as long as `columns`.
+            title: shown on a terminal alone.
+            value: what `--json` prints; None: a list of objects keyed by the headings.
+        """
+        body = [tuple(row) for row in rows]
+        if self.is_json:
+            self.result(value if value is not None else [dict(zip(columns, row, strict=True)) for row in body])
+        elif sys.stdout.isatty():
+            from rich.table import Table
+            from rich.text import Text
+
+            drawn = Table(*columns, title=title or None)
+            for row in body:
+                drawn.add_row(*(Text(_cell(item), justify=_justify(item)) for item in row))
+            self.show(drawn)
+        else:
+            for row in (tuple(columns), *body):
+                print("\t".join(_cell(item).replace("\t", " ").replace("\n", " ") for item in row), file=sys.stdout)
+
+    def show(self, text: RenderableType) -> None:
+        """Print text or a rich renderable on stdout, for a person: nothing with `--json`."""
+        if self.is_json:
+            return
+        if isinstance(text, str) and not sys.stdout.isatty():
+            print(text, file=sys.stdout)
+        else:
+            self.console().print(text, markup=False, highlight=False)
+
+    def note(self, text: str) -> None:
+        """Say something by the way, on stderr; only in human mode."""
+        if self.mode == "human":
+            print(text, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Say on stderr, in every mode, what the user should know though the work goes on."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """Return a rich console on stdout (or stderr), colourless where `NO_COLOR` is set or nobody looks."""
+        from rich.console import Console
+
+        stream: TextIO = sys.stderr if stderr else sys.stdout
+        return Console(file=stream, no_color=bool(os.environ.get("NO_COLOR")) or None, soft_wrap=not stream.isatty())
+
+
+def _cell(item: object) -> str:
+    if item is None:
+        return ""
+    return f"{item:.4g}" if isinstance(item, float) else str(item)
+
+
+def _justify(item: object) -> Literal["left", "right"]:
+    return "right" if isinstance(item, int | float) and not isinstance(item, bool) else "left"
