@@ -7,25 +7,29 @@ renamed. Nothing here is pickled, so opening an artefact from a stranger runs no
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import math
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.errors import InputError
+from furikaeri_common.errors import FurikaeriError, InputError, WorkError
 
 __all__ = [
     "atomic_writer",
+    "fingerprint_of",
     "map_tensor",
     "read_json",
     "read_json_lines",
     "sha256_of",
+    "sync_folder",
     "write_bytes",
     "write_json",
     "write_json_lines",
@@ -41,39 +45,55 @@ _SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
 }
+_LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
+_AGAIN = "Copy or build it again"
 
 
 @contextlib.contextmanager
 def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes its name only once it is whole.
 
-    An exception inside the block leaves what stood at `path` before, and no temporary file.
+    An exception inside the block leaves what stood at `path` before, and no temporary file. A process killed inside it
+    may leave a hidden `.part` file, which nothing reads.
 
     Raises:
-        InputError: if the file cannot be written (no such folder, no permission, disk full).
+        InputError: if the file cannot be written there (no permission, a folder in the way).
+        WorkError: if the disk is full.
     """
     path = Path(path)
-    temporary: Path | None = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as stream:
+        with temporary.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-        temporary = None
+        sync_folder(path.parent)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error})", fix="Choose another place"
-        ) from error
+        ours = (None, *(str(place) for place in (path, temporary, path.parent, *path.parents)))
+        if error.filename not in ours:
+            raise
+        raise _cannot_write(path, error) from error
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlive a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _cannot_write(path: Path, error: OSError) -> FurikaeriError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return WorkError(f"{path}: the disk is full", fix="Free some space and run the same command again")
+    return InputError(f"{path}: cannot be written ({error.strerror or error})", fix="Choose another place")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -109,10 +129,7 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: if it is missing, not UTF-8, or not JSON; the message names the file and line.
     """
-    try:
-        return json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
+    return _parse(_read_text(path), path)
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -125,14 +142,20 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number}: not JSON ({error.msg})") from error
+        row = _parse(line, path, first_line=number)
         if not isinstance(row, dict):
             raise InputError(f"{path}, line {number}: expected a JSON object, got {type(row).__name__}")
         rows.append(row)
     return rows
+
+
+def _parse(text: str, path: Path, *, first_line: int = 1) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {first_line + error.lineno - 1}: not JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}, line {first_line}: not JSON that can be read ({error})") from error
 
 
 def sha256_of(path: Path) -> str:
@@ -148,11 +171,30 @@ def sha256_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
+def fingerprint_of(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder: of its files' names and digests, in the order of the names.
+
+    Hidden files do not count.
+
+    Raises:
+        InputError: if something cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*"), key=lambda file: file.relative_to(path).as_posix()):
+        name = file.relative_to(path)
+        if file.is_file() and not any(part.startswith(".") for part in name.parts):
+            digest.update(f"{name.as_posix()}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
+
+
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as one safetensors file, atomically."""
     from safetensors.numpy import save
 
-    write_bytes(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+    write_bytes(path, save({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}))
 
 
 def map_tensor(path: Path, name: str) -> NDArray[Any]:
@@ -168,21 +210,34 @@ def map_tensor(path: Path, name: str) -> NDArray[Any]:
         size = path.stat().st_size
         with path.open("rb") as stream:
             header_length = int.from_bytes(stream.read(8), "little")
-            if size < 8 or header_length > min(size - 8, 100_000_000):
-                raise InputError(f"{path}: is not a whole safetensors file", fix="Copy or build it again")
-            header = json.loads(stream.read(header_length))
-        entry = header[name]
-        dtype = _SAFETENSORS_DTYPES[entry["dtype"]]
-        shape = tuple(int(length) for length in entry["shape"])
-        begin, end = entry["data_offsets"]
+            if size < 8 or header_length > min(size - 8, _LONGEST_HEADER):
+                raise InputError(f"{path}: is not a whole safetensors file", fix=_AGAIN)
+            place = _tensor_place(stream.read(header_length), name)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: holds no readable array {name!r}", fix="Copy or build it again") from error
-    start = 8 + header_length + begin
-    if end - begin != int(np.prod(shape)) * dtype.itemsize or start + (end - begin) > size:
-        raise InputError(f"{path}: is cut short or damaged", fix="Copy or build it again")
-    if end == begin:
-        return np.empty(shape, dtype)
-    mapped: NDArray[Any] = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: holds no readable array {name!r}", fix=_AGAIN) from error
+    start, end = 8 + header_length + place.begin, 8 + header_length + place.end
+    if place.end - place.begin != math.prod(place.shape) * place.dtype.itemsize or end > size:
+        raise InputError(f"{path}: is cut short or damaged", fix=_AGAIN)
+    if end == start:
+        return np.empty(place.shape, place.dtype)
+    mapped: NDArray[Any] = np.memmap(path, dtype=place.dtype, mode="r", offset=start, shape=place.shape)
     return mapped
+
+
+class _TensorPlace(NamedTuple):
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _tensor_place(header: bytes, name: str) -> _TensorPlace:
+    """Read where an array lies; ValueError, KeyError or TypeError if the header does not say."""
+    entry = json.loads(header)[name]
+    begin, end = entry["data_offsets"]
+    numbers = (*entry["shape"], begin, end)
+    if not all(type(number) is int and 0 <= number < 2**62 for number in numbers):
+        raise ValueError(f"expected whole numbers from 0, got {numbers}")
+    return _TensorPlace(_SAFETENSORS_DTYPES[entry["dtype"]], tuple(entry["shape"]), begin, end)
