@@ -8,44 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_format
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
+
+from furikaeri_common.documents import jsonable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["Mode", "Output", "jsonable"]
+__all__ = ["Mode", "Output"]
 
 Mode = Literal["human", "json", "quiet"]
-
-
-def jsonable(value: object) -> Any:
-    """Turn a result into what JSON can say.
-
-    NamedTuples and dataclasses become objects, arrays and sets lists, paths and anything else unknown their text. A
-    number that is not finite becomes null, for JSON has none.
-    """
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: jsonable(item) for name, item in value._asdict().items()}
-    if isinstance(value, set | frozenset):
-        return sorted((jsonable(item) for item in value), key=str)
-    if isinstance(value, Iterable) and not isinstance(value, bytes | Path) and not hasattr(value, "tolist"):
-        return [jsonable(item) for item in value]
-    if hasattr(value, "tolist"):
-        return jsonable(value.tolist())
-    return str(value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
