@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from furikaeri_cli.commands import Group, build
+from furikaeri_cli.commands import Command, Group, build
 from furikaeri_cli.failures import guarded, wants_debug
 
 __all__ = ["FURIKAERI", "ISIC", "TQ", "furikaeri", "isic", "run", "tq"]
@@ -26,7 +26,15 @@ TQ = Group("tq", "20 Questions: play, watch and study the game.", ())
 
 ISIC = Group("isic", "Skin lesion triage from 3D total body photography.", ())
 
-RUNS = Group("runs", "What was run, with what, and what came out.", ())
+RUNS = Group(
+    "runs",
+    "What was run, with what, and what came out.",
+    (
+        Command("list", "furikaeri_cli.runs", "list_cli", "List the runs below a folder."),
+        Command("show", "furikaeri_cli.runs", "show_cli", "Show one run in full."),
+        Command("compare", "furikaeri_cli.runs", "compare_cli", "Lay runs side by side."),
+    ),
+)
 
 FURIKAERI = Group(
     "furikaeri",
@@ -35,6 +43,7 @@ FURIKAERI = Group(
         TQ,
         ISIC,
         RUNS,
+        Command("doctor", "furikaeri_cli.doctor", "doctor_cli", "Say what is here, what is not, and what mends it."),
     ),
 )
 
