@@ -77,12 +77,13 @@ class Output:
         if self.is_json:
             self.result(value if value is not None else [dict(zip(columns, row, strict=True)) for row in body])
         elif sys.stdout.isatty():
+            from rich.box import SIMPLE_HEAD
             from rich.table import Table
             from rich.text import Text
 
-            drawn = Table(*columns, title=title or None)
+            drawn = Table(*columns, title=title or None, box=SIMPLE_HEAD, pad_edge=False)
             for row in body:
-                drawn.add_row(*(Text(_cell(item), justify=_justify(item)) for item in row))
+                drawn.add_row(*(Text(_cell(item), justify=_justify(item), overflow="fold") for item in row))
             self.show(drawn)
         else:
             for row in (tuple(columns), *body):
