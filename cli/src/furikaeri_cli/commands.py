@@ -61,6 +61,9 @@ class _LazyGroup(TyperGroup):
     path: tuple[str, ...]
     root: Group
 
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        return _lean(super().get_params(ctx))
+
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return [member.name for member in self.group.members]
 
@@ -90,12 +93,25 @@ class _LazyGroup(TyperGroup):
             formatter.write_dl([(member.name, member.help) for member in self.group.members])
 
 
+class _LeanOption(TyperOption):
+    """An option that takes its own default as it is: to have it checked would import pydantic, a fifth of a second."""
+
+    def process_value(self, ctx: typer.Context, value: Any) -> Any:  # type: ignore[override]
+        source = ctx.get_parameter_source(self.name or "")
+        if source is None or source.name != "DEFAULT" or self.required or self.multiple:
+            return super().process_value(ctx, value)
+        return value if self.callback is None else self.callback(ctx, self, value)
+
+
 class _FramedCommand(TyperCommand):
     """A command whose help ends with its examples, where its options may come from, and its exit codes."""
 
     path: tuple[str, ...]
     root: Group
     examples: str
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
+        return _lean(super().get_params(ctx))
 
     def format_epilog(self, ctx: typer.Context, formatter: "HelpFormatter") -> None:  # type: ignore[override]
         if self.examples:
@@ -191,6 +207,13 @@ def _version_option(version: Callable[[], str]) -> list[Any]:
         """Hold the option."""
 
     return _parameters(frame)
+
+
+def _lean(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if type(parameter) is TyperOption:
+            parameter.__class__ = _LeanOption
+    return parameters
 
 
 def _parameters(function: Any) -> list[Any]:

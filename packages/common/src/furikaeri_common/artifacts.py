@@ -15,12 +15,13 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from furikaeri_common.errors import FurikaeriError, InputError, WorkError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "atomic_writer",
@@ -36,14 +37,14 @@ __all__ = [
     "write_tensors",
 ]
 
-_SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {
-    "U8": np.dtype(np.uint8),
-    "I8": np.dtype(np.int8),
-    "I32": np.dtype("<i4"),
-    "I64": np.dtype("<i8"),
-    "F16": np.dtype("<f2"),
-    "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
+_SAFETENSORS_DTYPES = {
+    "U8": "u1",
+    "I8": "i1",
+    "I32": "<i4",
+    "I64": "<i8",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
 }
 _LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
 _AGAIN = "Copy or build it again"
@@ -192,6 +193,7 @@ def fingerprint_of(path: Path) -> str:
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as one safetensors file, atomically."""
+    import numpy as np
     from safetensors.numpy import save
 
     write_bytes(path, save({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}))
@@ -205,6 +207,8 @@ def map_tensor(path: Path, name: str) -> NDArray[Any]:
     Raises:
         InputError: if the file is missing, cut short, not safetensors, or lacks the array.
     """
+    import numpy as np
+
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -235,9 +239,11 @@ class _TensorPlace(NamedTuple):
 
 def _tensor_place(header: bytes, name: str) -> _TensorPlace:
     """Read where an array lies; ValueError, KeyError or TypeError if the header does not say."""
+    import numpy as np
+
     entry = json.loads(header)[name]
     begin, end = entry["data_offsets"]
     numbers = (*entry["shape"], begin, end)
     if not all(type(number) is int and 0 <= number < 2**62 for number in numbers):
         raise ValueError(f"expected whole numbers from 0, got {numbers}")
-    return _TensorPlace(_SAFETENSORS_DTYPES[entry["dtype"]], tuple(entry["shape"]), begin, end)
+    return _TensorPlace(np.dtype(_SAFETENSORS_DTYPES[entry["dtype"]]), tuple(entry["shape"]), begin, end)
