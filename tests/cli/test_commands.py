@@ -248,3 +248,16 @@ def test_no_real_command_is_called_like_the_shared_section() -> None:
 def test_a_program_is_built_from_the_real_table() -> None:
     program = build(FURIKAERI, FURIKAERI, version=lambda: "x")
     assert program.name == "furikaeri"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("tq ", ["sample", "deep"]), ("tq deep ", ["other"]), ("tq sample --en", ["--engine"])]
+)
+def test_the_shell_completes_commands_and_options(
+    invoke, monkeypatch: pytest.MonkeyPatch, words: str, expected: list[str]
+) -> None:
+    monkeypatch.setenv("_TQ_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    code, out, err = invoke("tq")
+    assert (code, out.split(), err) == (0, expected, "")

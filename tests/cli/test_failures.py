@@ -28,6 +28,7 @@ class OutOfMemoryError(RuntimeError):
         (MissingExtraError("labelling", distribution="d", extra="llm"), 2, 'pip install "d[llm]"'),
         (typer.BadParameter("not good"), 2, "not good"),
         (typer.Abort(), 1, "the input ended"),
+        (EOFError("EOF when reading a line"), 1, "the input ended"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
         (MemoryError(), 1, "out of memory"),

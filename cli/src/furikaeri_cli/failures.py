@@ -55,6 +55,10 @@ def _set_variable(parameter: object) -> str:
     return next((name for name in ([names] if isinstance(names, str) else names) if os.environ.get(name)), "")
 
 
+def _input_ended(error: BaseException) -> Failure:
+    return Failure("the input ended before the command did", 1)
+
+
 def _system(error: OSError) -> Failure:
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in _DISK_FULL:
@@ -72,7 +76,8 @@ def _unexpected(error: BaseException) -> Failure:
 _RULES: tuple[tuple[type[BaseException], Callable[..., Failure]], ...] = (
     (FurikaeriError, lambda error: Failure(str(error), error.exit_code)),
     (TyperException, _usage),
-    (typer.Abort, lambda _: Failure("the input ended before the command did", 1)),
+    (typer.Abort, _input_ended),
+    (EOFError, _input_ended),
     (KeyboardInterrupt, lambda _: Failure("interrupted; what was finished is kept", 130)),
     (BrokenPipeError, lambda _: Failure("", 141)),
     (MemoryError, lambda _: Failure("out of memory. Ask for less at once, or use a larger machine", 1)),
