@@ -22,7 +22,24 @@ from furikaeri_cli.failures import guarded, wants_debug
 
 __all__ = ["FURIKAERI", "ISIC", "TQ", "furikaeri", "isic", "run", "tq"]
 
-TQ = Group("tq", "20 Questions: play, watch and study the game.", ())
+TQ = Group(
+    "tq",
+    "20 Questions: play, watch and study the game.",
+    (
+        Command("play", "furikaeri_cli.tq.play", "play_cli", "Play against the machine, either way round."),
+        Command("simulate", "furikaeri_cli.tq.simulate", "simulate_cli", "Play many games and report figures."),
+        Group(
+            "table",
+            "What an answer table holds, and how it is built.",
+            (
+                Command("info", "furikaeri_cli.tq.table", "info_cli", "Tell what a table holds."),
+                Command("show", "furikaeri_cli.tq.table", "show_cli", "Show a keyword's answers, or a question's."),
+                Command("check", "furikaeri_cli.tq.table", "check_cli", "Check a table and report its quality."),
+                Command("build", "furikaeri_cli.tq.table", "build_cli", "Build a table from readable knowledge."),
+            ),
+        ),
+    ),
+)
 
 ISIC = Group("isic", "Skin lesion triage from 3D total body photography.", ())
 

@@ -1,0 +1,277 @@
+"""Whole games between a guesser and a partner of known behaviour, many at once, seeded.
+
+A game here is one pair's: ask, answer, guess, at most `rounds` times; there is no rival pair. The reward is the
+contest's, 21 - r for a hit in round r and -1 for none.
+
+Every game gets its own generator from the seed and its position, so that results do not depend on the order or the
+number of games that are played. Games with equal histories share the guesser's thinking, which is deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twenty_questions import guesser
+from twenty_questions.belief import Answer
+from twenty_questions.bisection import WordList
+from twenty_questions.guesser import GuesserConfig, GuesserState
+from twenty_questions.quality import definite
+from twenty_questions.questions import Question, answer_by_spelling
+from twenty_questions.table import AnswerTable, probability_of
+from twenty_questions.words import Keyword, matches, spellings
+
+__all__ = [
+    "Outcome",
+    "Partner",
+    "Summary",
+    "alpha_partner",
+    "flipping",
+    "labelled_partner",
+    "simulate",
+    "summarise",
+    "table_partner",
+    "wilson_interval",
+]
+
+_Z = 1.959963984540054
+_SHARED_ROUNDS = 10
+
+Partner = Callable[[Keyword, Question, np.random.Generator], Answer]
+"""Answers one question about the secret."""
+
+
+class Outcome(NamedTuple):
+    """How each game ended.
+
+    Attributes:
+        found_in: int64, shape (games,): the round of the hit, from 1; 0 where there was none.
+        questions: the keys asked, per game.
+    """
+
+    found_in: NDArray[np.int64]
+    questions: tuple[tuple[str, ...], ...]
+
+
+class Summary(NamedTuple):
+    """Figures over games, with 95 % intervals.
+
+    Attributes:
+        games: number of games.
+        find_rate: weighted share of games with a hit.
+        find_rate_interval: Wilson interval, for the effective number of games when they are weighted.
+        mean_rounds: weighted mean round of the hits; NaN without any.
+        mean_reward: weighted mean of 21 - r, with -1 for no hit.
+        mean_reward_interval: normal interval of that mean.
+        found_by_round: shape (rounds,): weighted share of games with a hit in round r or before.
+    """
+
+    games: int
+    find_rate: float
+    find_rate_interval: tuple[float, float]
+    mean_rounds: float
+    mean_reward: float
+    mean_reward_interval: tuple[float, float]
+    found_by_round: NDArray[np.float64]
+
+
+def table_partner(table: AnswerTable) -> Partner:
+    """Return a partner that answers as the table says: definite cells as they are, uncertain ones by a draw.
+
+    Questions about spelling are answered exactly, and the handshake with no.
+    """
+    signs = definite(table)
+    rows = {keyword.name: row for row, keyword in enumerate(table.keywords)}
+    columns = {question.key: column for column, question in enumerate(table.questions)}
+    probabilities = probability_of(np.arange(256))
+
+    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
+        spelled = answer_by_spelling(question, keyword.name)
+        if spelled is not None:
+            return "yes" if spelled else "no"
+        column = columns.get(question.key)
+        if column is None:
+            return "no"
+        row = rows[keyword.name]
+        sign = signs[row, column]
+        if sign == 0:
+            return "yes" if rng.random() < probabilities[table.codes[row, column]] else "no"
+        return "yes" if sign > 0 else "no"
+
+    return answer
+
+
+def alpha_partner(table: AnswerTable) -> Partner:
+    """Return a partner that follows the protocol: yes to the handshake, and else as `table_partner`."""
+    others = table_partner(table)
+
+    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
+        return "yes" if question.kind == "handshake" else others(keyword, question, rng)
+
+    return answer
+
+
+def labelled_partner(labels: Mapping[tuple[str, str], bool], otherwise: Answer = "unknown") -> Partner:
+    """Return a partner that answers from labels, (keyword's normal form, question text) -> yes or no.
+
+    Args:
+        labels: see `words.spellings` for the normal form; every spelling of the keyword is tried.
+        otherwise: the answer where there is no label. Spelling questions are answered exactly.
+    """
+
+    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
+        spelled = answer_by_spelling(question, keyword.name)
+        for form in () if spelled is not None else (form for name in keyword.names for form in spellings(name)):
+            if (form, question.text) in labels:
+                spelled = labels[form, question.text]
+                break
+        if spelled is None:
+            return otherwise
+        return "yes" if spelled else "no"
+
+    return answer
+
+
+def flipping(partner: Partner, rate: float) -> Partner:
+    """Return a partner that gives the opposite answer with probability `rate`, in [0, 1], independently each time."""
+    if not 0 <= rate <= 1:
+        raise ValueError(f"expected a flip rate in [0, 1], got {rate}")
+    opposite: dict[Answer, Answer] = {"yes": "no", "no": "yes", "probably": "probably not", "probably not": "probably"}
+
+    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
+        given = partner(keyword, question, rng)
+        return opposite.get(given, given) if rng.random() < rate else given
+
+    return answer
+
+
+def simulate(
+    table: AnswerTable,
+    config: GuesserConfig,
+    partner: Partner,
+    keywords: Sequence[Keyword],
+    *,
+    seed: int,
+    first: int = 0,
+    rounds: int = 20,
+    words: WordList | None = None,
+) -> Outcome:
+    """Play one game for each keyword.
+
+    Args:
+        table: the guesser's table.
+        config: the guesser's configuration.
+        partner: answers for the keyword.
+        keywords: the secrets, one a game; they need not be in the table.
+        seed: of the partner's draws; near-ties of questions are broken by the same seed, equally in all games.
+        first: the number of the first game among all that are simulated, so that a part gives what the whole gives.
+        rounds: how many rounds a game has, at least 1.
+        words: the word list to bisect; the table's own keywords if None.
+    """
+    tree = _GameTree(table, config, seed)
+    found_in = np.zeros(len(keywords), dtype=np.int64)
+    asked: list[tuple[str, ...]] = []
+    for game, keyword in enumerate(keywords):
+        rng = np.random.default_rng([seed, first + game])
+        node = tree.root(words)
+        keys = []
+        for number in range(1, rounds + 1):
+            keys.append(node.question.key)
+            guess, node = tree.after(node, partner(keyword, node.question, rng))
+            if matches(guess, keyword):
+                found_in[game] = number
+                break
+        asked.append(tuple(keys))
+    return Outcome(found_in, tuple(asked))
+
+
+class _Node(NamedTuple):
+    """A point in the game where a question has been chosen."""
+
+    state: GuesserState
+    question: Question
+    depth: int
+    after: dict[Answer, tuple[str, _Node]]
+
+
+class _GameTree:
+    """The guesser's thinking, shared between games that have the same history.
+
+    Only the first rounds are kept: further down few games meet, and each node holds a posterior.
+    """
+
+    def __init__(self, table: AnswerTable, config: GuesserConfig, seed: int) -> None:
+        self._table, self._config, self._seed = table, config, seed
+        self._root: _Node | None = None
+
+    def root(self, words: WordList | None) -> _Node:
+        """Return the opening."""
+        if self._root is None:
+            self._root = self._node(guesser.start(self._table, self._config, words), depth=0)
+        return self._root
+
+    def after(self, node: _Node, answer: Answer) -> tuple[str, _Node]:
+        """Return the guess that follows an answer, and the next question after that guess has failed."""
+        if answer in node.after:
+            return node.after[answer]
+        heard = guesser.observe(self._table, node.state, node.question.text, answer, self._config)
+        guess, _ = guesser.choose_guess(self._table, heard, self._config)
+        step = (guess, self._node(guesser.exclude(self._table, heard, guess), depth=node.depth + 1))
+        if node.depth < _SHARED_ROUNDS:
+            node.after[answer] = step
+        return step
+
+    def _node(self, state: GuesserState, depth: int) -> _Node:
+        rng = np.random.default_rng([self._seed, depth])
+        question, _ = guesser.choose_question(self._table, state, self._config, rng)
+        return _Node(state, question, depth, {})
+
+
+def summarise(outcome: Outcome, *, rounds: int = 20, weights: NDArray[np.float64] | None = None) -> Summary:
+    """Return the figures of many games.
+
+    Args:
+        outcome: what happened.
+        rounds: how many rounds a game had.
+        weights: shape (games,), not negative, not all zero; how much each game counts (all alike if None). With
+            weights w that sum to 1 the effective number of games is 1 / sum w^2 (Kish).
+
+    Raises:
+        ValueError: if there is no game, or the weights do not fit.
+    """
+    games = len(outcome.found_in)
+    share = np.full(games, 1.0) if weights is None else np.asarray(weights, dtype=np.float64)
+    if games == 0 or share.shape != (games,) or (share < 0).any() or share.sum() <= 0:
+        raise ValueError(f"expected at least one game and a weight for each, got {games} games and {share.shape}")
+    share = share / share.sum()
+    effective = float(1 / (share**2).sum())
+    hit = outcome.found_in > 0
+    find_rate = float(share[hit].sum())
+    rewards = np.where(hit, rounds + 1 - outcome.found_in, -1).astype(np.float64)
+    mean_reward = float(share @ rewards)
+    error = float(np.sqrt(share @ (rewards - mean_reward) ** 2 / max(effective - 1, 1)))
+    by_round = np.asarray([share[hit & (outcome.found_in <= number)].sum() for number in range(1, rounds + 1)])
+    return Summary(
+        games=games,
+        find_rate=find_rate,
+        find_rate_interval=wilson_interval(find_rate, effective),
+        mean_rounds=float(share[hit] @ outcome.found_in[hit] / find_rate) if hit.any() else float("nan"),
+        mean_reward=mean_reward,
+        mean_reward_interval=(mean_reward - _Z * error, mean_reward + _Z * error),
+        found_by_round=by_round,
+    )
+
+
+def wilson_interval(rate: float, trials: float) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a rate seen in a (possibly effective, so fractional) number of trials.
+
+    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+    """
+    if trials <= 0 or not 0 <= rate <= 1:
+        raise ValueError(f"expected a rate in [0, 1] and a positive number of trials, got {rate} and {trials}")
+    centre = (rate + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
+    half = _Z / (1 + _Z**2 / trials) * np.sqrt(rate * (1 - rate) / trials + _Z**2 / (4 * trials**2))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
