@@ -127,8 +127,8 @@ def test_the_table_holds_judgements_and_computed_letters(tmp_path: Path) -> None
     table = build.build_table(write(tmp_path, HAMMER + PIE), rates)
     columns = {question.key: column for column, question in enumerate(table.questions)}
     values = probability_of(table.codes)
-    made, sweet, salty = (values[:, columns[key]] for key in ("made", "sweet", "salty"))
-    np.testing.assert_allclose(made, [0.9, 0.9], atol=1 / 500)
+    edible, sweet, salty = (values[:, columns[key]] for key in ("edible", "sweet", "salty"))
+    np.testing.assert_allclose(edible, [0.2, 0.9], atol=1 / 500)
     np.testing.assert_allclose(sweet, [0.2, 0.9], atol=1 / 500)
     assert salty[1] == 0.5
     assert values[:, columns["starts:h"]].tolist() == [254.5 / 255, 0.5 / 255]
@@ -136,15 +136,17 @@ def test_the_table_holds_judgements_and_computed_letters(tmp_path: Path) -> None
     np.testing.assert_allclose(table.prior[0] / table.prior[1], build.FAME_BASE**3)
 
 
-def test_letter_questions_that_split_nothing_are_left_out(tmp_path: Path) -> None:
+def test_questions_that_split_nothing_are_left_out(tmp_path: Path) -> None:
     table = build.build_table(write(tmp_path, HAMMER + PIE))
     keys = {question.key for question in table.questions}
+    assert {"made", "alive"}.isdisjoint(keys)
+    assert {"made", "alive"} <= set(table.provenance["left_out"])
     assert "starts:h" in keys
     assert "contains:a" not in keys
     assert "starts:z" not in keys
 
 
 def test_an_edit_of_the_knowledge_changes_the_fingerprint(tmp_path: Path) -> None:
-    before = build.build_table(write(tmp_path, HAMMER)).provenance["knowledge_sha256"]
-    after = build.build_table(write(tmp_path, HAMMER.replace("size 3", "size 2"))).provenance["knowledge_sha256"]
+    before = build.build_table(write(tmp_path, HAMMER + PIE)).provenance["knowledge_sha256"]
+    after = build.build_table(write(tmp_path, HAMMER.replace("size 3", "size 2") + PIE)).provenance["knowledge_sha256"]
     assert before != after

@@ -2,7 +2,8 @@
 
     knowledge/*.txt -> Knowledge -> AnswerTable -> table/
 
-Letter questions are computed from the names. What a person judged becomes a probability by two constants: the chance
+Letter questions are computed from the names. Of either kind, a question that has one answer for almost every keyword is
+left out. What a person judged becomes a probability by two constants: the chance
 that a partner answers a written yes, and a written no, with yes.
 """
 
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twenty_questions.builtin.knowledge import UNCERTAIN, YES, Knowledge, read_knowledge
+from twenty_questions.builtin.knowledge import NO, UNCERTAIN, YES, Knowledge, read_knowledge
 from twenty_questions.questions import Question, answer_by_spelling, letter
 from twenty_questions.table import AnswerTable, code_of
 from twenty_questions.words import Keyword
@@ -41,10 +42,7 @@ class JudgementRates(NamedTuple):
 
 
 def letter_questions(keywords: tuple[Keyword, ...]) -> tuple[Question, ...]:
-    """Return every letter question that splits these keywords at all well.
-
-    Kept are the questions whose rarer answer holds for at least 0.5 % of the keywords.
-    """
+    """Return every letter question whose rarer answer holds for at least 0.5 % of these keywords."""
     letters = string.ascii_lowercase
     candidates = (
         [letter("before", character) for character in letters[1:]]
@@ -74,21 +72,29 @@ def build_table(folder: Path = KNOWLEDGE_FOLDER, rates: JudgementRates | None = 
     """
     knowledge = read_knowledge(folder)
     keywords = tuple(thing.keyword for thing in knowledge.things)
-    asked = tuple(Question(question.key, question.text) for question in knowledge.questions)
+    kept = _splitting(knowledge)
+    asked = tuple(Question(knowledge.questions[column].key, knowledge.questions[column].text) for column in kept)
     letters = letter_questions(keywords)
     weights = FAME_BASE ** (knowledge.fame.astype(np.float64) - 3)
     return AnswerTable(
         keywords=keywords,
         questions=asked + letters,
-        codes=np.hstack([_judged(knowledge, rates or JudgementRates()), _spelled(keywords, letters)]),
+        codes=np.hstack([_judged(knowledge, rates or JudgementRates())[:, kept], _spelled(keywords, letters)]),
         prior=weights / weights.sum(),
         provenance={
             "source": "written by hand, one text file per category",
             "knowledge_sha256": _fingerprint(folder),
             "judged": len(asked),
+            "left_out": [question.key for column, question in enumerate(knowledge.questions) if column not in kept],
             "computed_from_spelling": len(letters),
         },
     )
+
+
+def _splitting(knowledge: Knowledge) -> list[int]:
+    """Return the columns whose more common definite answer leaves at least 0.5 % of the things to the others."""
+    common = np.maximum((knowledge.answers == YES).mean(axis=0), (knowledge.answers == NO).mean(axis=0))
+    return [int(column) for column in np.flatnonzero(common <= 1 - _LEAST_SHARE)]
 
 
 def _judged(knowledge: Knowledge, rates: JudgementRates) -> NDArray[np.uint8]:
