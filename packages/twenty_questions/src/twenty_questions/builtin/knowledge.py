@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
-from twenty_questions.words import Keyword, spellings
+from twenty_questions.words import Keyword, normalise, spellings
 
 __all__ = ["Group", "Knowledge", "KnownQuestion", "Thing", "read_knowledge", "read_questions", "read_things"]
 
@@ -213,12 +213,14 @@ def read_knowledge(folder: Path) -> Knowledge:
 def _check_names(things: list[Thing]) -> None:
     owner: dict[str, Thing] = {}
     for thing in things:
-        for form in {form for name in thing.keyword.names for form in spellings(name)}:
-            other = owner.setdefault(form, thing)
-            if other is not thing:
-                raise InputError(
-                    f"{thing.where}: the game takes {thing.keyword.name!r} for {other.keyword.name!r} ({other.where})"
-                )
+        for name in thing.keyword.names:
+            for form in spellings(name):
+                other = owner.get(form, thing)
+                if other is not thing:
+                    raise InputError(
+                        f"{thing.where}: the game takes {thing.keyword.name!r} for {other.keyword.name!r} ({other.where})"
+                    )
+        owner.update((normalise(name), thing) for name in thing.keyword.names)
 
 
 def _answers_of(thing: Thing, groups: tuple[Group, ...]) -> tuple[list[int], list[bool], int]:
