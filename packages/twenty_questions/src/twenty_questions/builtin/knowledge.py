@@ -217,9 +217,8 @@ def _check_names(things: list[Thing]) -> None:
             for form in spellings(name):
                 other = owner.get(form, thing)
                 if other is not thing:
-                    raise InputError(
-                        f"{thing.where}: the game takes {thing.keyword.name!r} for {other.keyword.name!r} ({other.where})"
-                    )
+                    taken = f"the game takes {thing.keyword.name!r} for {other.keyword.name!r}"
+                    raise InputError(f"{thing.where}: {taken} ({other.where})")
         owner.update((normalise(name), thing) for name in thing.keyword.names)
 
 
