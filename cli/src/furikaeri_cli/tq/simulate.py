@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from furikaeri_cli.options import Json, Quiet, Runs, Seed, Table, Workers
 from furikaeri_cli.output import Output
@@ -15,7 +17,7 @@ from furikaeri_common.errors import InputError
 from twenty_questions.builtin.build import TABLE_FOLDER
 from twenty_questions.experiments import PARTNERS, STRATEGIES, play_part, read_labels, secrets_of
 from twenty_questions.simulation import Outcome, Summary, summarise
-from twenty_questions.table import AnswerTable, open_table
+from twenty_questions.table import open_table
 
 if TYPE_CHECKING:
     pass
@@ -39,16 +41,16 @@ class Simulated(NamedTuple):
     Attributes:
         setting: what was played.
         summary: figures with every game counted alike.
-        weighted: the same with games weighted by the table's prior.
+        weighted: the same with games weighted by the table's prior, if they were not drawn from it.
         fewest_rounds: the least prior-weighted mean round of any strategy without noise, sum_i p_(i) floor(log2(i+1)).
-        find_rate_limit: the largest find rate that any strategy can have at this noise (see `evaluation`).
+        limit_by_round: the largest find rate that any strategy can have by each round (see `evaluation`).
     """
 
     setting: Setting
     summary: Summary
     weighted: Summary
     fewest_rounds: float
-    find_rate_limit: float
+    limit_by_round: tuple[float, ...]
 
 
 def simulate_cli(
@@ -106,7 +108,10 @@ def simulate_cli(
         from twenty_questions.plots import plot_by_round
 
         plot_by_round(
-            {_title(result.setting): (result.summary.found_by_round, result.find_rate_limit) for result in results},
+            {
+                _title(result.setting): (result.summary.found_by_round, np.asarray(result.limit_by_round))
+                for result in results
+            },
             folder / "by_round.png",
         )
     _print(output, results, folder)
@@ -179,7 +184,9 @@ def simulate_settings(
             found = [
                 round_ for _ in range(0, len(secrets[setting]), GAMES_PER_SHARD) for round_ in next(parts)["found_in"]
             ]
-            result = _result(setting, held, secrets[setting], found, rounds)
+            possible = secrets_of(held, setting.partner, answers, 0, seed)
+            prior = held.prior[possible] / held.prior[possible].sum()
+            result = _result(setting, prior, found, rounds, drawn=games > 0)
             run.log(
                 {"find_rate": result.summary.find_rate, "mean_reward": result.summary.mean_reward}, **setting._asdict()
             )
@@ -189,19 +196,18 @@ def simulate_settings(
 
 
 def _result(
-    setting: Setting, table: AnswerTable, secrets: Sequence[int], found: Sequence[int], rounds: int
+    setting: Setting, prior: NDArray[np.float64], found: Sequence[int], rounds: int, *, drawn: bool
 ) -> Simulated:
-    import numpy as np
-
     from twenty_questions.evaluation import fewest_rounds, find_rate_limit
 
     outcome = Outcome(np.asarray(found, dtype=np.int64), ())
+    chances = prior if drawn else np.ones(len(prior))
     return Simulated(
         setting=setting,
         summary=summarise(outcome, rounds=rounds),
-        weighted=summarise(outcome, rounds=rounds, weights=table.prior[list(secrets)]),
-        fewest_rounds=fewest_rounds(table.prior[list(secrets)]),
-        find_rate_limit=find_rate_limit(np.ones(len(set(secrets))), rounds, setting.noise),
+        weighted=summarise(outcome, rounds=rounds, weights=None if drawn else prior),
+        fewest_rounds=fewest_rounds(prior),
+        limit_by_round=tuple(find_rate_limit(chances, number, setting.noise) for number in range(1, rounds + 1)),
     )
 
 
@@ -241,7 +247,7 @@ def _print(output: Output, results: Sequence[Simulated], folder: Path) -> None:
             result.summary.games,
             f"{result.summary.find_rate:.3f}",
             _interval(result.summary.find_rate_interval, 3),
-            f"{result.find_rate_limit:.3f}",
+            f"{result.limit_by_round[-1]:.3f}",
             f"{result.weighted.mean_rounds:.2f}",
             f"{result.fewest_rounds:.2f}",
             f"{result.summary.mean_reward:.2f}",

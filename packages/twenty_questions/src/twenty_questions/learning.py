@@ -152,8 +152,8 @@ def telling_questions(table: AnswerTable, answers: Mapping[str, Answer], number:
 def surprises(table: AnswerTable, row: int, answers: Mapping[str, Answer]) -> list[tuple[int, float]]:
     """Return the answers that a keyword's row did not expect: (column, bits of surprise), most surprising first.
 
-    The surprise is -log2 of the probability that the table gave to the answer; only answers less likely than not are
-    listed, and "unknown" never is.
+    The surprise is -log2 of the probability that the table gave to the answer, and half of that for a "probably"; only
+    answers less likely than not are listed, and "unknown" never is.
     """
     columns = {question.key: column for column, question in enumerate(table.questions)}
     found = []
@@ -164,5 +164,5 @@ def surprises(table: AnswerTable, row: int, answers: Mapping[str, Answer]) -> li
         p_yes = float(probability_of(table.codes[row, columns[key]]))
         expected = p_yes if yes > no else 1 - p_yes
         if expected < 0.5:
-            found.append((columns[key], float(-np.log2(expected))))
+            found.append((columns[key], max(yes, no) * float(-np.log2(expected))))
     return sorted(found, key=lambda pair: -pair[1])

@@ -14,11 +14,11 @@ from furikaeri_common.errors import MissingExtraError
 __all__ = ["plot_by_round"]
 
 
-def plot_by_round(curves: Mapping[str, tuple[NDArray[np.float64], float]], path: Path) -> None:
+def plot_by_round(curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], path: Path) -> None:
     """Draw the find rate and the mean reward up to each round as a PNG.
 
     Args:
-        curves: per label, the share of games found by round r = 1..R, and the largest find rate that is possible.
+        curves: per label, the share of games found by round r = 1..R, and the largest share that is possible by then.
         path: the picture.
 
     Raises:
@@ -35,7 +35,7 @@ def plot_by_round(curves: Mapping[str, tuple[NDArray[np.float64], float]], path:
         new = np.diff(found, prepend=0.0)
         reward = np.cumsum(new * (len(found) + 1 - rounds)) - (1 - found)
         (line,) = rate_axes.plot(rounds, found, marker="o", markersize=3, label=label)
-        rate_axes.axhline(limit, color=line.get_color(), linestyle=":", linewidth=1)
+        rate_axes.plot(rounds, limit, color=line.get_color(), linestyle=":", linewidth=1.2)
         reward_axes.plot(rounds, reward, marker="o", markersize=3, color=line.get_color(), label=label)
     rate_axes.set(xlabel="round", ylabel="share found", ylim=(0, 1.02), title="Found by round (dotted: the limit)")
     reward_axes.set(xlabel="round", ylabel="mean reward", title="Mean reward if the game ended here")
