@@ -110,8 +110,9 @@ def code_of(probabilities: ArrayLike) -> NDArray[np.uint8]:
 
 
 def save_table(table: AnswerTable, folder: Path) -> None:
-    """Write a table as a folder; the manifest, which makes it whole, is written last."""
+    """Write a table as a folder; the manifest, which makes it whole, goes first and comes last."""
     folder = Path(folder)
+    (folder / "manifest.json").unlink(missing_ok=True)
     write_json_lines(
         folder / "keywords.jsonl",
         (
@@ -190,8 +191,8 @@ def _read_keywords(path: Path) -> tuple[tuple[Keyword, ...], NDArray[np.float64]
     for number, row in enumerate(read_json_lines(path), start=1):
         try:
             alts = row.get("alts") or []
-            if not isinstance(row["name"], str) or not all(isinstance(alt, str) for alt in alts):
-                raise ValueError("names must be text")
+            if not isinstance(alts, list) or not all(isinstance(name, str) for name in (row["name"], *alts)):
+                raise ValueError("expected a name and a list of alts, all text")
             keyword = Keyword(row["name"], tuple(alts))
             weight = float(row["prior"])
             if not (np.isfinite(weight) and weight > 0):
@@ -210,14 +211,19 @@ def _read_keywords(path: Path) -> tuple[tuple[Keyword, ...], NDArray[np.float64]
 
 def _read_questions(path: Path) -> tuple[Question, ...]:
     questions: list[Question] = []
+    first_row: dict[str, int] = {}
     for number, row in enumerate(read_json_lines(path), start=1):
         try:
             fields = (row["key"], row["text"], row["kind"], row.get("argument", ""))
             if not all(isinstance(value, str) for value in fields):
                 raise ValueError("fields must be text")
-            questions.append(Question(*fields))
+            question = Question(*fields)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}, row {number}: not a question ({_reason(error)})") from error
+        earlier = first_row.setdefault(question.key, number)
+        if earlier != number:
+            raise InputError(f"{path}, row {number}: {question.key!r} is already in row {earlier}", fix="Remove one")
+        questions.append(question)
     if not questions:
         raise InputError(f"{path}: holds no question")
     return tuple(questions)
