@@ -1,7 +1,7 @@
 """The sums behind the information of every question, compiled by numba, which is imported when a kernel is first made.
 
 The kernel walks four rows of the table at a time, so that a tile of partial sums is loaded and stored once for four
-keywords, and asks the memory for the next four meanwhile. Entropies are added in float32 for at most 64 rows, then in
+keywords, and asks the memory for the next four meanwhile. Entropies are added in float32 for at most 32 rows, then in
 float64; codes in float64 throughout.
 
 The entropy of a code is looked up in one of two ways. One at a time costs two loads and a multiply-add for each cell,
@@ -25,7 +25,7 @@ from twenty_questions._numpy_kernel import Sums, SumsOfRows
 
 __all__ = ["has_wide_look_up", "numba_sums"]
 
-_ROWS_IN_FLOAT32 = 64
+_ROWS_IN_FLOAT32 = 32
 _TILE = 2048
 _HALF = np.uint8(127)
 _UNLABELLED = np.uint8(255)

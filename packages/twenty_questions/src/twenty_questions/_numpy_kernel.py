@@ -16,6 +16,7 @@ SumsOfRows = Callable[[NDArray[np.intp], NDArray[np.float64]], Sums]
 """Rows of a table and the probability of each, to their sums. It owns its scratch space: one for each thread."""
 
 _ROWS = 128
+_ROWS_IN_FLOAT32 = 16
 _UNLABELLED = np.uint8(255)
 _UNLABELLED_LESS_HALF = np.uint8(255 - 127)
 
@@ -37,11 +38,12 @@ def numpy_sums(
     num_columns = codes.shape[1]
     in_pairs = len(entropies) == 1 and num_rows * num_columns > 16 * 2**16
     table = _pair_table(entropies[0]) if in_pairs else entropies.ravel()
-    height = min(_ROWS, num_rows)
+    height = min(_ROWS, num_rows + -num_rows % _ROWS_IN_FLOAT32)
     block = np.zeros((height, num_columns + num_columns % 2), dtype=np.uint8)
     shift = np.empty((height, num_columns), dtype=np.uint8)
     index = np.empty((height, block.shape[1] // 2 if in_pairs else num_columns), dtype=np.intp)
-    found = np.empty(index.shape, dtype=table.dtype)
+    found = np.zeros(index.shape, dtype=table.dtype)
+    float_weights = np.empty(height, dtype=np.float32)
     counts = np.empty((height, num_columns))
     first_entries = 256 * classes
 
@@ -55,9 +57,13 @@ def numpy_sums(
             if in_pairs:
                 np.copyto(index[:n], block[:n].view(np.uint16))
             else:
-                np.add(here, first_entries, out=index[:n])
+                np.copyto(index[:n], here)
+                index[:n] += first_entries
             np.take(table, index[:n], out=found[:n], mode="clip")
-            entropy_sums += weights.astype(np.float32) @ found[:n].view(np.float32)[:, :num_columns]
+            float_weights[:n], float_weights[n:] = weights, 0.0
+            groups = found.view(np.float32).reshape(-1, _ROWS_IN_FLOAT32, block.shape[1] if in_pairs else num_columns)
+            partial = np.matmul(float_weights.reshape(-1, 1, _ROWS_IN_FLOAT32), groups)
+            entropy_sums += partial.sum(axis=(0, 1), dtype=np.float64)[:num_columns]
             np.equal(here, _UNLABELLED, out=shift[:n].view(np.bool_))
             np.multiply(shift[:n], _UNLABELLED_LESS_HALF, out=shift[:n])
             np.subtract(here, shift[:n], out=counts[:n])
