@@ -41,7 +41,11 @@ TQ = Group(
     ),
 )
 
-ISIC = Group("isic", "Skin lesion triage from 3D total body photography.", ())
+ISIC = Group(
+    "isic",
+    "Skin lesion triage from 3D total body photography.",
+    (Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),),
+)
 
 RUNS = Group(
     "runs",
@@ -60,6 +64,7 @@ FURIKAERI = Group(
         TQ,
         ISIC,
         RUNS,
+        Command("demo", "furikaeri_cli.demo", "demo_cli", "Show the main job end to end, on what ships with it."),
         Command("doctor", "furikaeri_cli.doctor", "doctor_cli", "Say what is here, what is not, and what mends it."),
     ),
 )

@@ -22,7 +22,7 @@ from twenty_questions.table import open_table
 if TYPE_CHECKING:
     pass
 
-__all__ = ["Setting", "Simulated", "simulate_cli", "simulate_settings"]
+__all__ = ["Setting", "Simulated", "draw_results", "simulate_cli", "simulate_settings"]
 
 GAMES_PER_SHARD = 200
 
@@ -105,15 +105,7 @@ def simulate_cli(
         output=output,
     )
     if plot:
-        from twenty_questions.plots import plot_by_round
-
-        plot_by_round(
-            {
-                _title(result.setting): (result.summary.found_by_round, np.asarray(result.limit_by_round))
-                for result in results
-            },
-            folder / "by_round.png",
-        )
+        draw_results(results, folder)
     _print(output, results, folder)
 
 
@@ -193,6 +185,16 @@ def simulate_settings(
             results.append(result)
         write_json(run.path / "results.json", [_plain(result) for result in results])
     return results, run.path
+
+
+def draw_results(results: Sequence[Simulated], folder: Path) -> None:
+    """Draw find rate and mean reward by round into `by_round.png`, beside the limits."""
+    from twenty_questions.plots import plot_by_round
+
+    curves = {
+        _title(result.setting): (result.summary.found_by_round, np.asarray(result.limit_by_round)) for result in results
+    }
+    plot_by_round(curves, folder / "by_round.png")
 
 
 def _result(
