@@ -1,0 +1,42 @@
+"""Reading a submission beside the truth; the faults that files may have are tested through the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from furikaeri_common.errors import InputError
+from isic_lesion.submission import read_submission
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Path:
+    path = tmp_path / "submission.csv"
+    path.write_text("target,isic_id\n0.25,c\n-1,a\n7e2,b\n")
+    return path
+
+
+def test_rows_follow_the_truth(submission: Path, tmp_path: Path) -> None:
+    solution = tmp_path / "solution.csv"
+    solution.write_text("isic_id,patient_id,target\nb,007,1\nc,p,0\na,007,0\n")
+    target, score, patient = read_submission(submission, solution)
+    np.testing.assert_array_equal(target, [1, 0, 0])
+    np.testing.assert_array_equal(score, [700, 0.25, -1])
+    assert (target.dtype, score.dtype) == (np.int8, np.float64)
+    assert patient is not None
+    assert patient.tolist() == ["007", "p", "007"]
+
+
+def test_a_truth_without_patients(submission: Path, tmp_path: Path) -> None:
+    solution = tmp_path / "solution.csv"
+    solution.write_text("isic_id,target\na,0\nb,0\nc,1\n")
+    assert read_submission(submission, solution).patient is None
+
+
+def test_the_submission_comes_first(submission: Path, tmp_path: Path) -> None:
+    solution = tmp_path / "solution.csv"
+    solution.write_text("isic_id,target\na,0\nb,0\nc,1\n")
+    with pytest.raises(InputError, match=r"submission\.csv, line 2 \(c\): expected 0 or 1 in target, got '0\.25'"):
+        read_submission(solution, submission)
