@@ -23,7 +23,7 @@ from twenty_questions import belief as beliefs
 from twenty_questions import bisection
 from twenty_questions.belief import Answer, Belief, entropy_bits, through_noise
 from twenty_questions.bisection import Interval, WordList
-from twenty_questions.information import Kernel, binary_entropy, choose, information_gain
+from twenty_questions.information import NEGLIGIBLE_BITS, Kernel, binary_entropy, choose, information_gain
 from twenty_questions.lookahead import win_chances
 from twenty_questions.questions import HANDSHAKE, Question
 from twenty_questions.spelling_questions import halving_question, honest_answers, letter_questions
@@ -297,7 +297,10 @@ def _choose_from_table(
         return _ask_beyond_table(table, state, config, posterior, rng)
 
     noise = np.where(index.is_table, config.noise, config.letter_noise)
-    information = information_gain(table.codes, posterior, noise=noise, kernel=config.kernel)
+    negligible = max(NEGLIGIBLE_BITS, config.tie_bits / 10)
+    information = information_gain(
+        table.codes, posterior, noise=noise, negligible_bits=negligible, kernel=config.kernel
+    )
     scores = np.where(fresh, -information, np.inf)
     if config.endgame_bits:
         near = np.flatnonzero(scores <= scores.min() + config.endgame_bits)

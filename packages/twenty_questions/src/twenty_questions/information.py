@@ -13,12 +13,14 @@ A table stores P(yes) as a code c of 8 bits. So f is affine in the code, and the
 and h(f) takes 256 values for each noise, so the second is a sum of table look-ups. One walk over the rows of the table
 serves every question: a multiply-add for each sum and cell, no logarithm, and the table's bytes are read once.
 
-**Precision.** Codes are summed in float64, since the slope of h magnifies their error; entropies in float32 over at
-most 128 rows, and in float64 beyond. The result is within 1e-6 bits of the textbook's.
+**Precision.** Codes are summed in float64 or as integers of 32 bits, since the slope of h magnifies their error;
+entropies in float32 over at most 32 rows, in float64 beyond. The result is within 1e-6 bits of the textbook's.
 
-**Cost falls as the posterior concentrates.** Keywords with p_k < 1e-10 / K are passed over. Together they hold less
-than 1e-10, so leaving them out moves either sum by at most 1e-10. The slope of h where f lives, in [1/510, 1 - 1/510],
-is at most log2(509) < 9, so the information moves by less than (9 + 1) 1e-10 = 1e-9 bits.
+**Cost falls as the posterior concentrates.** The least probable keywords are passed over, as many as hold a mass of at
+most m. That moves the mean of numbers in an interval by at most m times its length, so the means of h and of f by at
+most m. Where f lives, in [l, 1 - l] with l = e + (1 - 2e) / 510 at noise e, the slope of h is at most log2((1 - l) / l).
+So the information moves by at most m (1 + log2((1 - l) / l)), less than 10 m without noise, and m is chosen to keep
+that under `negligible_bits`.
 
 **Reproducible.** Rows are summed in blocks of fixed size and the blocks in order, so the result does not depend on how
 many threads shared them.
@@ -55,8 +57,12 @@ Kernel = Literal["auto", "numpy", "numba"]
 COMPILED_FROM = 20_000_000
 """From how many cells (keywords that hold mass, times questions) `auto` takes the compiled kernel."""
 
-NEGLIGIBLE_MASS = 1e-10
 SAME_BITS = 1e-6
+"""Scores so close are equal: kernels differ by less, through rounding."""
+
+NEGLIGIBLE_BITS = 1e-9
+"""How far leaving out keywords may move a score, if nothing else is asked for."""
+
 _BLOCK_ROWS = 2048
 _THREADS_FROM = 4_000_000
 _ALL_CODES = np.arange(256, dtype=np.uint8)
@@ -74,6 +80,7 @@ def expected_posterior_entropy(
     posterior: NDArray[np.float64],
     *,
     noise: ArrayLike = 0.0,
+    negligible_bits: float = NEGLIGIBLE_BITS,
     kernel: Kernel = "auto",
     threads: int | None = None,
 ) -> NDArray[np.float64]:
@@ -83,6 +90,8 @@ def expected_posterior_entropy(
         codes: uint8, shape (K, Q), the table's codes; 255 (not labelled) reads as P(yes) = 1/2.
         posterior: shape (K,), non-negative, sums to 1.
         noise: flip rate of the partner in [0, 1/2]; one number, or one for each question, shape (Q,).
+        negligible_bits: how far keywords with next to no mass may be left out of account, in bits, at least 0. A game
+            that takes questions within 0.01 bits for equal can allow 0.001, which saves most of the work late in it.
         kernel: "numpy"; "numba", compiled (the extra `fast`); "auto" takes the latter if it is installed and the table
             so large that its start-up, about a second once a process, is worth it.
         threads: how many share the work; by default one, and for large tables all cores of this process. The result
@@ -97,7 +106,9 @@ def expected_posterior_entropy(
         MissingExtraError: if "numba" is asked for and not installed.
     """
     posterior = np.asarray(posterior, dtype=np.float64)
-    information = information_gain(codes, posterior, noise=noise, kernel=kernel, threads=threads)
+    information = information_gain(
+        codes, posterior, noise=noise, negligible_bits=negligible_bits, kernel=kernel, threads=threads
+    )
     return np.asarray(entropy_bits(posterior) - information)
 
 
@@ -106,6 +117,7 @@ def information_gain(
     posterior: NDArray[np.float64],
     *,
     noise: ArrayLike = 0.0,
+    negligible_bits: float = NEGLIGIBLE_BITS,
     kernel: Kernel = "auto",
     threads: int | None = None,
 ) -> NDArray[np.float64]:
@@ -128,12 +140,14 @@ def information_gain(
         raise ValueError(f"expected noise to be one number or of shape {codes.shape[1:]}, got shape {rate.shape}")
     if not ((rate >= 0) & (rate <= 0.5)).all():
         raise ValueError("expected noise in [0, 1/2]")
+    if not negligible_bits >= 0:
+        raise ValueError(f"expected negligible_bits of at least 0, got {negligible_bits}")
     if not codes.shape[1]:
         return np.zeros(0)
 
     rates, classes = np.unique(np.broadcast_to(rate, codes.shape[1:]), return_inverse=True)
     entropies = binary_entropy(through_noise(probability_of(_ALL_CODES), rates[:, None])).astype(np.float32)
-    rows = np.flatnonzero(posterior >= NEGLIGIBLE_MASS / posterior.size)
+    rows = _rows_that_matter(posterior, negligible_bits, float(rates[0]))
     weights = posterior[rows] / posterior[rows].sum()
     sums_of_rows = _kernel(kernel, codes, entropies, classes.reshape(-1).astype(np.intp), rows.size)
     if threads is None:
@@ -181,6 +195,15 @@ def choose(scores: NDArray[np.float64], rng: np.random.Generator, *, tolerance: 
         raise ValueError("expected at least one finite score, and no NaN")
     near = np.flatnonzero(scores <= scores.min() + max(tolerance, SAME_BITS))
     return int(near[0] if near.size == 1 else rng.choice(near))
+
+
+def _rows_that_matter(posterior: NDArray[np.float64], negligible_bits: float, least_noise: float) -> NDArray[np.intp]:
+    """Return the rows of all but the least probable keywords, which cannot move any information further than that."""
+    nearest = float(through_noise(1 / 510, least_noise))
+    mass = negligible_bits / (1 + np.log2((1 - nearest) / nearest))
+    ascending = np.sort(posterior)
+    passed_over = int(np.searchsorted(np.cumsum(ascending), mass, side="right"))
+    return np.flatnonzero(posterior >= ascending[min(passed_over, posterior.size - 1)])
 
 
 def _kernel(
