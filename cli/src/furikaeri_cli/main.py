@@ -27,6 +27,7 @@ TQ = Group(
     "20 Questions: play, watch and study the game.",
     (
         Command("play", "furikaeri_cli.tq.play", "play_cli", "Play against the machine, either way round."),
+        Command("match", "furikaeri_cli.tq.match", "match_cli", "Play whole matches between agents."),
         Command("simulate", "furikaeri_cli.tq.simulate", "simulate_cli", "Play many games and report figures."),
         Group(
             "table",
@@ -37,6 +38,11 @@ TQ = Group(
                 Command("check", "furikaeri_cli.tq.table", "check_cli", "Check a table and report its quality."),
                 Command("build", "furikaeri_cli.tq.table", "build_cli", "Build a table from readable knowledge."),
             ),
+        ),
+        Group(
+            "agent",
+            "The agent for the contest.",
+            (Command("pack", "furikaeri_cli.tq.agent", "pack_cli", "Pack the agent as a submission, and prove it."),),
         ),
     ),
 )

@@ -1,0 +1,183 @@
+"""`tq match` and `tq agent pack`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twenty_questions import packing
+from twenty_questions.kaggle_engine import EngineMatch
+from twenty_questions.match import play
+from twenty_questions.players import build
+from twenty_questions.questions import Question
+from twenty_questions.table import AnswerTable, code_of, save_table
+from twenty_questions.transcripts import read_games
+from twenty_questions.words import Keyword
+
+THINGS = ("anchor", "basket", "candle", "drum", "engine", "feather", "guitar", "hammer")
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    """Eight things that three questions tell apart."""
+    bits = (np.arange(8)[:, None] >> np.arange(3)) & 1
+    questions = [Question(f"bit{bit}", f"Is it in group {bit}?") for bit in range(3)]
+    folder = tmp_path / "table"
+    keywords = (Keyword("anchor", ("grapnel",)), *map(Keyword, THINGS[1:]))
+    save_table(AnswerTable(keywords, tuple(questions), code_of(bits), np.full(8, 1 / 8)), folder)
+    return folder
+
+
+@pytest.fixture
+def agent_file(tmp_path):
+    def write(body: str) -> Path:
+        path = tmp_path / "some_agent.py"
+        path.write_text(f"def agent(obs, cfg):\n    print('thinking aloud')\n    {body}\n")
+        return path
+
+    return write
+
+
+def test_one_match_is_shown_round_by_round(invoke, table) -> None:
+    shown = invoke("tq", "match", "--table", table, "--keyword", "Grapnels")
+    assert shown.code == 0
+    assert shown.out.startswith("The keyword is anchor.")
+    assert shown.out.count("ours + ours") == 2
+    assert "1\tIs it Agent Alpha?\tyes\t" in shown.out
+    assert shown.out.count("points each") == 2
+    assert shown.err == ""
+
+
+def test_several_matches_are_summed_up(invoke, table) -> None:
+    summed = invoke("tq", "match", "--table", table, "--games", 9, "--guesser", "plain", "--answerer2", "noisy:1")
+    lines = [line.split("\t") for line in summed.out.splitlines()]
+    assert lines[0] == ["pair", "found", "mean round", "mean reward", "errors"]
+    assert [line[0] for line in lines[1:]] == ["plain + ours", "plain + noisy:1"]
+    assert float(lines[1][1]) == 1
+    assert "endings: guessed 9" in summed.err
+
+
+def test_json_holds_everything_and_the_seed_decides(invoke, table) -> None:
+    arguments = ("match", "--table", table, "--games", 4, "--answerer", "alpha", "--guesser2", "random", "--json")
+    document = json.loads(invoke("tq", *arguments, "--seed", 5).out)
+    assert (document["engine"], document["seed"]) == ("fast", 5)
+    assert [pair["team"] for pair in document["teams"]] == ["ours + alpha", "random + alpha"]
+    assert len(document["matches"]) == 4
+    first = document["matches"][0]
+    assert first["keyword"] in THINGS
+    assert first["rewards"][0] == first["games"][0]["reward"]
+    assert {"question", "answer", "guess"} == set(first["games"][0]["rounds"][0])
+    assert json.loads(invoke("tq", *arguments, "--seed", 5).out) == document
+    assert json.loads(invoke("tq", *arguments, "--seed", 6).out) != document
+
+
+def test_saved_games_can_be_read_again(invoke, table, tmp_path) -> None:
+    path = tmp_path / "games.json"
+    played = invoke("tq", "match", "--table", table, "--games", 2, "--save", path, "--answerer2", "random")
+    assert played.code == 0
+    assert "Kept 4 games" in played.err
+    games = read_games(path)
+    assert [game.source for game in games] == ["ours + ours (first pair)", "ours + random (second pair)"] * 2
+    assert games[0].rounds[0].question == "Is it Agent Alpha?"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("return ''", "guesser 1 (done), answerer no points (error)"),
+        ("return obs.keyword or 'no'", "guesser 1 (done), answerer no points (error)"),
+        ("raise ValueError", "An agent erred, which ends the match."),
+        ("return (c for c in 'no')", "The engine itself fails here"),
+    ],
+)
+def test_an_agent_file_may_err_and_the_match_says_so(invoke, table, agent_file, body, told) -> None:
+    played = invoke("tq", "match", "--table", table, "--answerer2", agent_file(body), "--keyword", "drum")
+    assert played.code == 0
+    assert told in played.out
+    assert "thinking aloud" not in played.out
+
+
+def test_nobody_finds_it(invoke, table, agent_file) -> None:
+    lost = invoke("tq", "match", "--table", table, "--guesser", agent_file("return 'a shoe?'"), "--keyword", "drum")
+    assert "\n20\ta shoe?\t" in lost.out
+    assert "guesser -1 (done), answerer -1 (done)" in lost.out
+    assert "Nobody finds it." in lost.out
+
+
+def test_the_contests_engine_referees_when_asked(invoke, table, monkeypatch) -> None:
+    class InPlace:
+        def play(self, agents, keyword):
+            return EngineMatch(play([build(agent) for agent in agents], keyword), "", 0.0)
+
+    monkeypatch.setattr("furikaeri_cli.tq.match.open_engine", lambda: contextlib.nullcontext(InPlace()))
+    ours = json.loads(invoke("tq", "match", "--table", table, "--json").out)
+    theirs = json.loads(invoke("tq", "match", "--table", table, "--json", "--engine", "kaggle").out)
+    assert theirs == ours | {"engine": "kaggle"}
+
+
+def test_a_missing_engine_is_one_line_with_its_mend(invoke, table, monkeypatch) -> None:
+    monkeypatch.setattr("twenty_questions.kaggle_engine._MODULE", "kaggle_environments_of_nowhere")
+    failed = invoke("tq", "match", "--table", table, "--engine", "kaggle", "--quiet")
+    assert failed.code == 2
+    assert failed.err.count("\n") == 1
+    assert "uv sync --group kaggle" in failed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--keyword", "hamer"), "Choose one such as hammer"),
+        (("--keyword", "zzz"), "Choose one such as anchor, basket"),
+        (("--engine", "slow"), "'fast', 'kaggle'"),
+        (("--guesser", "nobody"), "Choose one of: ours, plain, alpha, noisy:RATE, random, FILE.py"),
+        (("--answerer2", "noisy"), "Choose one of"),
+        (("--answerer", "noisy:2"), "expected a rate from 0 to 1"),
+        (("--answerer", "noisy:much"), "expected a rate from 0 to 1"),
+        (("--guesser2", "nowhere.py"), "there is no such agent file"),
+        (("--games", "0"), "--games"),
+        (("--table", "nowhere"), "no table folder"),
+    ],
+)
+def test_bad_input_is_one_clear_line(invoke, table, arguments, told) -> None:
+    failed = invoke("tq", "match", "--table", table, *arguments)
+    assert failed.code == 2
+    assert failed.out == ""
+    assert told in failed.err
+    assert failed.err.count("\n") == 1
+
+
+def test_a_submission_is_proved_and_written(invoke, table, tmp_path) -> None:
+    out = tmp_path / "deep" / "submission.tar.gz"
+    packed = invoke("tq", "agent", "pack", out, "--table", table, "--no-engine", "--json")
+    assert packed.code == 0
+    document = json.loads(packed.out)
+    assert document["bytes"] == out.stat().st_size
+    assert document["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert document["proof"]["matches"] == 11
+    with tarfile.open(out) as archive:
+        assert "main.py" in archive.getnames()
+    again = invoke("tq", "agent", "pack", tmp_path / "again.tar.gz", "--table", table, "--no-prove")
+    assert again.out.startswith(str(tmp_path / "again.tar.gz"))
+    assert "played" not in again.out
+    assert (tmp_path / "again.tar.gz").read_bytes() == out.read_bytes()
+
+
+def test_what_a_proof_tells(invoke, table, tmp_path) -> None:
+    told = invoke("tq", "agent", "pack", tmp_path / "submission.tar.gz", "--table", table, "--no-engine").out
+    assert "played 11 matches in a clean process" in told
+    assert "of 16 GiB" in told
+
+
+def test_a_submission_that_fails_its_proof_is_not_written(invoke, table, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(packing, "MAIN", packing.MAIN + "\n\ndef agent(observation, configuration):\n    return None\n")
+    out = tmp_path / "submission.tar.gz"
+    failed = invoke("tq", "agent", "pack", out, "--table", table, "--no-engine")
+    assert failed.code == 1
+    assert "the packed agent errs in the matches" in failed.err
+    assert not out.exists()
