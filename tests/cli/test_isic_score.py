@@ -102,11 +102,10 @@ def test_a_pipe_can_be_read(files) -> None:
         os.close(reading)
 
 
-def test_real_out_of_fold_scores_give_the_reference_value(tmp_path: Path) -> None:
-    named = os.environ.get("FURIKAERI_REAL_DATA")
-    folder = (Path(named) if named else Path(__file__).parents[3] / "shared" / "data") / "isic" / "oof"
+def test_real_out_of_fold_scores_give_the_reference_value(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "isic" / "oof"
     if not folder.is_dir():
-        pytest.skip(f"no real out-of-fold scores: {folder} is not a folder; set FURIKAERI_REAL_DATA")
+        pytest.skip(f"no real out-of-fold scores: {folder} is not a folder")
     lines = gzip.decompress((folder / "gbdt_fold1.csv.gz").read_bytes()).decode().split()[1:]
     rows = [(f"ISIC_{number}", *line.split(",")) for number, line in enumerate(lines)]
     solution, submission = tmp_path / "solution.csv", tmp_path / "submission.csv"

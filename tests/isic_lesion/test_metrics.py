@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import itertools
-import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -103,11 +102,10 @@ def many(seed: int = 0, *, size: int = 2000, malignant: int = 60) -> tuple[np.nd
 
 
 @pytest.fixture(scope="module")
-def out_of_fold() -> dict[str, list[pl.DataFrame]]:
-    named = os.environ.get("FURIKAERI_REAL_DATA")
-    folder = (Path(named) if named else Path(__file__).parents[3] / "shared" / "data") / "isic" / "oof"
+def out_of_fold(real_data: Path) -> dict[str, list[pl.DataFrame]]:
+    folder = real_data / "isic" / "oof"
     if not folder.is_dir():
-        pytest.skip(f"no real out-of-fold scores: {folder} is not a folder; set FURIKAERI_REAL_DATA")
+        pytest.skip(f"no real out-of-fold scores: {folder} is not a folder")
     return {
         model: [pl.read_csv(folder / f"{model}_fold{fold}.csv.gz") for fold in range(1, 6)] for model in ("gbdt", "mlp")
     }
