@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from twenty_questions.spelling import bare, characters, is_letter, letters, plain, words
+
 __all__ = [
     "HANDSHAKE",
     "LETTER_TESTS",
@@ -63,16 +65,21 @@ LETTER_TESTS = {
 def letter(test: str, value: str) -> Question:
     """Return the letter question of one test, such as `letter("starts", "a")` or `letter("longer", "8")`.
 
+    Letters are asked for in lower case and numbers without leading zeros, so that one question has one key.
+
     Raises:
         ValueError: if the test is unknown, or its value is not a letter (`longer`, `words`: a number).
     """
     if test not in LETTER_TESTS:
         raise ValueError(f"expected a letter test among {', '.join(LETTER_TESTS)}, got {test!r}")
-    fits = value.isdecimal() if test in ("longer", "words") else len(value) == 1 and value.isalpha()
-    if not fits:
-        raise ValueError(
-            f"expected a {'number' if test in ('longer', 'words') else 'letter'} for {test}, got {value!r}"
-        )
+    if test in ("longer", "words"):
+        if not (value.isdecimal() and len(value) <= 6):
+            raise ValueError(f"expected a number of at most 6 digits for {test}, got {value!r}")
+        value = str(int(value))
+    else:
+        value = value.lower()
+        if not (len(value) == 1 and value.isalpha()):
+            raise ValueError(f"expected a letter for {test}, got {value!r}")
     text = LETTER_TESTS[test].format(value)
     if (test, value) == ("words", "1"):
         text = "Does the keyword have more than one word?"
@@ -92,25 +99,25 @@ def alphabetical(word: str) -> Question:
 def answer_by_spelling(question: Question, name: str) -> bool | None:
     """Answer a letter or alphabetical question exactly; None for the other kinds.
 
-    An alphabetical question compares the lower-cased name with the word as given, in code-point order, strictly.
+    An alphabetical question compares the lower-cased name with the word as given, in code-point order, strictly. The
+    others leave out case, accents, and punctuation at the ends; see `spelling`.
     """
     if question.kind == "alphabetical":
         return name.lower() < question.argument
     if question.kind != "letter":
         return None
     test, value = question.argument.split(":", 1)
-    lowered = name.lower()
-    letters = [character for character in lowered if character.isalpha()]
     match test:
         case "starts":
-            return lowered.startswith(value)
+            return is_letter(bare(name)[:1], value)
         case "ends":
-            return lowered.endswith(value)
+            return is_letter(bare(name)[-1:], value)
         case "contains":
-            return value in lowered
+            return any(is_letter(character, value) for character in characters(name))
         case "before":
-            return bool(letters) and letters[0] < value
+            first = bare(name)[:1]
+            return first.isalpha() and plain(first) < plain(value)
         case "longer":
-            return len(letters) > int(value)
+            return len(letters(name)) > int(value)
         case _:
-            return len(name.split()) > int(value)
+            return len(words(name)) > int(value)

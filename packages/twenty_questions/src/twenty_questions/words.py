@@ -54,7 +54,10 @@ def _normal_forms_match(a: str, b: str) -> bool:
 
 
 def names_match(a: str, b: str) -> bool:
-    """Return whether the game takes two names for the same. Symmetric, but not transitive: "pas", "pa"+"ses"."""
+    """Return whether the game takes two names for the same.
+
+    Symmetric but not transitive: "cars" matches both "car" and "carss", which do not match each other.
+    """
     return _normal_forms_match(normalise(a), normalise(b))
 
 
@@ -84,5 +87,5 @@ def find(name: str, keywords: Iterable[Keyword]) -> list[int]:
     return [
         position
         for position, keyword in enumerate(keywords)
-        if any(form in spellings(known) for known in keyword.names)
+        if any(_normal_forms_match(form, normalise(known)) for known in keyword.names)
     ]
