@@ -16,7 +16,7 @@ from twenty_questions.bisection import word_list
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.match import Observation, play
 from twenty_questions.questions import HANDSHAKE, Question
-from twenty_questions.table import AnswerTable
+from twenty_questions.table import UNCERTAIN, AnswerTable
 from twenty_questions.understanding import Wording
 from twenty_questions.words import Keyword, matches, names_match
 
@@ -106,6 +106,7 @@ def test_it_bisects_a_word_list_of_its_own(toy_table) -> None:
         ("Is it a kind of animal?", "unheard of", "no"),
         ("", "otter", "no"),
         ("Is it a kind of animal?", "", "no"),
+        ("Is it Agent Alpha?", "", "yes"),
     ],
 )
 @pytest.mark.usefixtures("no_plain_action")
@@ -129,6 +130,28 @@ def test_other_wordings_and_the_fallback_are_asked_in_turn(toy_table) -> None:
     assert agent(seen_by_answerer("Is it fond of poetry?", "otter"), None) == "yes"
     assert agent(seen_by_answerer("Is it fond of opera?", "otter"), None) == "no"
     assert asked == [("Is it fond of poetry?", "otter"), ("Is it fond of opera?", "otter")]
+
+
+def test_a_cell_that_leans_neither_way_is_left_to_the_fallback(toy_table) -> None:
+    row, column = np.argwhere(toy_table.codes == UNCERTAIN)[0]
+    question, keyword = toy_table.questions[column].text, toy_table.keywords[row].name
+    for told, said in ((True, "yes"), (False, "no"), (None, "no")):
+        agent = make_agent(toy_table, fallback=lambda question, keyword, told=told: told)
+        assert agent(seen_by_answerer(question, keyword), None) == said
+
+
+@pytest.mark.usefixtures("no_plain_action")
+def test_a_wrong_guess_rules_out_whatever_has_that_name(toy_table) -> None:
+    otter = toy_table.codes[1]
+    history = [
+        (question.text, "yes" if code > UNCERTAIN else "no")
+        for question, code in zip(toy_table.questions, otter, strict=True)
+        if code != UNCERTAIN
+    ]
+    questions, answers = zip(*history, strict=True)
+    agent = make_agent(toy_table, GuesserConfig(handshake=False))
+    assert agent(seen_by_guesser(questions, answers, [], "guess"), None) == "otter"
+    assert agent(seen_by_guesser(questions, answers, ["The river otters"], "guess"), None) != "otter"
 
 
 def test_a_fallback_that_raises_is_a_no(toy_table) -> None:
@@ -314,9 +337,16 @@ def test_a_question_that_is_a_keyword_is_never_asked(toy_table) -> None:
     table = AnswerTable(keywords, toy_table.questions, toy_table.codes, toy_table.prior)
     agent = make_agent(table, GuesserConfig(handshake=False))
     assert agent(seen_by_guesser(), None) == toy_table.questions[-1].text
-    only = Question("only", "Otter?")
-    small = AnswerTable((Keyword("otter"), Keyword("wolf")), (only,), np.array([[254], [0]], np.uint8), np.full(2, 0.5))
-    assert make_agent(small, GuesserConfig(handshake=False))(seen_by_guesser(), None) not in ("", "Otter?")
+
+
+def test_the_only_question_is_not_asked_if_it_is_a_keyword_or_the_guess() -> None:
+    codes = np.array([[254], [0]], np.uint8)
+    for name, words in (("Otters?", None), ("Beast!", word_list(["beast"]))):
+        table = AnswerTable((Keyword("wolf"), Keyword("otter")), (Question("only", name),), codes, np.array([0.9, 0.1]))
+        agent = make_agent(table, GuesserConfig(letters=False), words=words)
+        observation = seen_by_guesser([HANDSHAKE.text], ["yes" if words else "no"], ["nothing"])
+        assert agent({**observation, "turnType": "guess"}, None) == ("beast" if words else "wolf")
+        assert agent(observation, None) not in (name, "")
 
 
 def test_the_built_in_agent_plays() -> None:

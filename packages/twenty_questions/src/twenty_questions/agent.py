@@ -144,7 +144,7 @@ def make_agent(
         return fallback(question, keyword) if found is None and fallback else found
 
     def reply(seen: Seen) -> str:
-        return "yes" if seen.keyword and answer(seen.question, seen.keyword, knows).answer else "no"
+        return "yes" if answer(seen.question, seen.keyword, knows).answer else "no"
 
     moves = {"ask": ask, "guess": guess, "answer": reply}
 
