@@ -1,8 +1,8 @@
 """Questions that spelling alone answers, in the many wordings of partners: yes, no, or "not mine".
 
-A text is read in three steps, each with its modules: `reading` finds the asked sentence, `rewriting` and `clauses` turn
-it into subject, verb and object, and the rules of `order`, `letters`, `shape` and `lists` judge that. A rule that is
-unsure leaves the question alone: a wrong answer costs a game, and others can still answer.
+A text is read in three steps: `reading` finds the asked sentence; `naming`, `rewriting` and `clauses` turn it into
+subject, verb and object; the rules of `order`, `letters`, `shape` and `lists` judge that. A rule that is unsure leaves
+the question alone: a wrong answer costs a game, and others can still answer.
 
 Spelling questions are about the keyword's name alone, whatever other names would win. The name's case never matters,
 except to questions about capitals. A question put in the negative is answered as put: "does it not contain an e" is yes

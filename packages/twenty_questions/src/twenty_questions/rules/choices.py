@@ -26,7 +26,8 @@ SOUND = pattern(
 """A vowel or a consonant."""
 HALF = pattern(
     _A_LETTER + r"(?:(?:in|within|from|of|part of|among) )?the (?:(?P<half>first|second|last|latter|former|other) half"
-    r"|(?P<edge>first|last) (?P<size>\d{1,2}|thirteen|ten) letters) of the (?:english )?alphabet(?: ?\([^)]*\))?"
+    r"|(?P<edge>first|last) (?P<size>\d{1,2}|thirteen|ten) letters) of the (?:english )?alphabet"
+    r"(?:,? ?\((?P<range>[^)]*)\))?"
 )
 """One half of the alphabet, or its first or last few letters."""
 _SIDE = pattern(
@@ -143,6 +144,9 @@ def read_letter_test(wanted: str, clause: Clause, *, needs_letter: bool) -> Lett
         sound = match["sound"]
         return lambda letter: sounds(sound, letter)
     if match := HALF.fullmatch(wanted):
+        # A range in brackets says more exactly which letters are meant.
+        if match["range"] and (test := read_letter_test(match["range"], clause, needs_letter=False)):
+            return test
         first = (match["half"] or match["edge"]).lower() in ("first", "former")
         size = 13 if match["half"] else {"thirteen": 13, "ten": 10}.get(match["size"].lower()) or int(match["size"])
         low, high = ("a", chr(ord("a") + size - 1)) if first else (chr(ord("z") - size + 1), "z")

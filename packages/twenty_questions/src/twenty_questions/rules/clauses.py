@@ -104,7 +104,7 @@ _CLOSING = pattern(
     r"|regardless of (?:the )?case|(?:in )?(?:lower or upper|upper or lower|either|any) ?case)\)?"
     r"|,? ?\(?\b(?:ignoring|excluding|not including|without(?: counting)?|not counting) (?:any )?(?:the )?"
     r"(?:spaces?|hyphens?|punctuation)(?: (?:and|or) (?:spaces?|hyphens?|punctuation))?\)?"
-    r"|,? please)$"
+    r"|,? as in {q}|,? please)$"
 )
 _YES_IF = (
     pattern(

@@ -11,6 +11,7 @@ __all__ = ["Items", "read_items"]
 
 _NEWLINE_BULLET = re.compile(r"\n+\s*(?:[-*•·]\s*|\(?\d{1,3}[.)]\s+|\(?[a-z][.)]\s+)?", re.I)
 _LEADING_BULLET = re.compile(r"^\s*(?:[-*•·]|\(?\d{1,3}[.)])\s+")
+_NUMBERING = re.compile(r"(?:^|(?<=[,;:] ))\(?(?:\d{1,3}|[a-z])\) *", re.I)
 _BRACKETS = re.compile(r"[\[\]{}()]")
 _SEPARATOR = re.compile(r"\s*[,;|/]+\s*(?:(and|or|nor)\b(?:/or\b)?)?\s*|\s+(and/or|and|or|nor)\s+", re.I)
 _LONE_LETTERS = re.compile(r"[^\W_](?: +[^\W_])*")
@@ -33,6 +34,7 @@ class Items(NamedTuple):
 def read_items(text: str, literals: tuple[str, ...]) -> Items:
     """Split a list into its members; a text without separators is one member."""
     text = _LEADING_BULLET.sub("", text.strip())
+    text = _NUMBERING.sub("", text)
     text = " ".join(_BRACKETS.sub(" ", _NEWLINE_BULLET.sub(" , ", text)).split()).strip(" ,;:.?!")
     words = {word.lower() for match in _SEPARATOR.finditer(text) for word in match.groups() if word}
     if words & {"and/or", "nor"}:

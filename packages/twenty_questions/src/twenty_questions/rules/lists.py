@@ -27,7 +27,7 @@ _LIST = pattern(
     r"(?:(?:match(?:es)?|equals?|exactly|equal to|either|an? member(?= of)|among) "
     r"|(?:appears?|included|contained|found|present|listed|mentioned) "
     r"(?=(?:in|among|on) (?:the|this|these|following|that)\b(?: following| given)?(?: list| set| words)))*"
-    r"(?P<need>(?:one|any|either|at least one|none|some) )?(?:of |in |from |within |among |amongst )?"
+    r"(?P<need>(?:one|any|either|at least one|none|some) )?(?:of |in |on |from |within |among |amongst )?"
     rf"(?:potential keywords|(?:(?:{_NOUN} (?:in|from|of) )?{_THIS} ?){{1,4}}{_NOUN}?"
     r"(?: (?:in|from) (?:this|the following|the) (?:list|set))?)"
     r"(?:\s*(?:[:?\n]|(?= ?[\[({])|(?= ?{q}))\s*|(?<=potential keywords) )(?P<items>.+)",
@@ -54,7 +54,9 @@ _KIND = pattern(
     r"|red|green|blue|yellow|black|white|brown|orange|pink|purple|big|small|large|round|square|hot|cold|hard|soft"
     r"|solid|liquid|gas|metal|wood|plastic|glass|living|man-?made|natural)"
 )
-_DESCRIBED = pattern(r"(?:an?|some|something|used|related|made|part|kind|type)\b")
+_DESCRIBED = pattern(
+    r"(?:an?|some|something|used|related|associated|made|found|part|kind|type|usually|typically|commonly|often)\b"
+)
 _ADVERB = pattern(r"^(?:equals? (?:to )?|exactly |actually |simply |either )")
 _THE_WORD = pattern(r"^(?:the |an? )?(?:word|term|name|string) (?={q})")
 _ARTICLE = pattern(r"^(?:an?|the) ")
@@ -119,7 +121,7 @@ def _among(items: Items, name: str) -> bool | None:
         return None
     if _names_any(items.texts, name):
         return True
-    kinds = sum(bool(_KIND.fullmatch(text) or _ARTICLE.match(text)) for text in items.texts)
+    kinds = sum(bool(_KIND.fullmatch(text) or _DESCRIBED.match(text)) for text in items.texts)
     return None if 2 * kinds >= len(items.texts) and not items.quoted else False
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from twenty_questions.rules.patterns import ORDINALS, pattern
+from twenty_questions.rules.patterns import ORDINALS, Pattern, pattern
 
 __all__ = ["NAMING", "Row", "row"]
 
-Row = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+Row = tuple[Pattern, str | Callable[[re.Match[str]], str]]
 
 _SIDES = {"start": 0, "beginning": 0, "front": 0, "end": -1}
 _FEW = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
@@ -58,7 +58,7 @@ _HEAD = r"(?P<head>^|^{aux} |\b(?:if|whether|that|of|in|inside|within|and|there)
 
 _NAMES = (
     row(
-        r"{the}{secret}(?:name|spelling|title|term) (?:of|for) "
+        r"{the}{secret}(?:name|spelling|title|term|lower-? ?case (?:version|form)) (?:of|for) "
         r"(?:{the}{secret}(?:{keyword}|word|answer|{thing})|it)\b(?!'|-| ?{q})",
         "⟨keyword⟩",
     ),

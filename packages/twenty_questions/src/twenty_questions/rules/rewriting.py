@@ -30,9 +30,9 @@ _LEFT_BEHIND = pattern(r"\b(?:if|when|once) (?:they are |it is |it was )?{sort} 
 
 def take_out_order(sentence: str) -> tuple[str, bool]:
     """Return a sentence without the words that say the alphabet orders, and whether there were any."""
-    text, count = ORDER.subn(" ", sentence)
-    text = _LEFT_BEHIND.sub("", text)
-    return re.sub(r" +([?.,])", r"\1", re.sub(r" {2,}", " ", text)).strip(" ,"), bool(count)
+    text = _LEFT_BEHIND.sub("", ORDER.sub(" ", sentence))
+    text = re.sub(r" +([?.,])", r"\1", re.sub(r" {2,}", " ", text)).strip(" ,")
+    return text, ORDER.search(sentence) is not None
 
 
 _CONTAINS = r"does \g<whole> \g<no>contain \g<object>"
@@ -87,7 +87,7 @@ _VERBS = (
     row(r"⟩ (?:be )?(?:found|listed|filed) under the letter ", "⟩ start with the letter "),
     row(r"⟩ {not}(?:start|begin)s? and ends? (?:with|in) ", r"⟩ \g<no>edges with "),
     row(
-        r"⟩ {not}(?:be )?(?:(?:start|begin|commence)s?(?: off)? (?:with|by)|(?:starting|beginning) with"
+        r"⟩ {not}(?:be )?(?:(?:start|begin|commence)s?(?: off)? (?:with|by)|(?:spelled )?(?:starting|beginning) with"
         r"|prefixed (?:with|by)) ",
         r"⟩ \g<no>start with ",
     ),

@@ -15,10 +15,13 @@ from twenty_questions.spelling import characters, letters, plain, words
 
 __all__ = ["capital", "compound", "count", "marks", "parity", "plural"]
 
-_UNIT = r"(?P<unit>letters?|characters?|words?|vowels?|consonants?|digits?|spaces?|hyphens?)"
+_UNIT = (
+    r"(?:(?:separate|different|distinct|individual) )?"
+    r"(?P<unit>letters?|characters?|words?|vowels?|consonants?|digits?|spaces?|hyphens?)"
+)
 _IN_NAME = r"(?: (?:in|within) ⟨(?P<owner>keyword|it)⟩)?"
 _OR_MORE = r"or (?:more|fewer|less|longer|shorter|greater)"
-_LONG = r"(?: long| in length| in total)?"
+_LONG = r"(?: long| in length| in total| total)?"
 _A_WORD = r"(?:word|phrase|term|name|noun|answer|keyword|expression|⟨keyword⟩|item|thing|object)"
 
 _COUNTED = pattern(
