@@ -42,9 +42,10 @@ def main(folder: Path, numpy_folder: Path, matches: int, memory: int) -> None:
 
     def timed(observation: Any, configuration: Any) -> Any:
         begin = time.perf_counter()
-        action = agent(observation, configuration)
-        durations.append(time.perf_counter() - begin)
-        return action
+        try:
+            return agent(observation, configuration)
+        finally:
+            durations.append(time.perf_counter() - begin)
 
     played = _play(timed, folder / "answer_table", matches)
     allowed = (str(folder), str(numpy_folder), str(Path(json.__file__).parents[1]))
