@@ -111,7 +111,8 @@ def test_expected_rounds_are_those_of_every_game_played_out(given_weights) -> No
     words = word_list(unlike_words(len(given_weights)), given_weights)
     assert not any(names_match(a, b) for a in words.words for b in words.words if a != b)
     played = sum(p * rounds_to_find(words, word) for p, word in zip(words.prior, words.words, strict=True))
-    assert bisection.expected_rounds(given_weights) == pytest.approx(played)
+    # From the same numbers: between halves that tie, rounding decides, and the two must round alike.
+    assert bisection.expected_rounds(words.prior) == pytest.approx(played)
 
 
 @given(weights)
