@@ -368,7 +368,7 @@ def test_whatever_is_answered_the_game_goes_on(data) -> None:
     assert state.rounds == 25
 
 
-def test_the_end_game_asks_what_wins() -> None:
+def test_the_end_game_counts_the_guess() -> None:
     """One question halves the mass but keeps the two likeliest together; one is a little worse and parts them."""
     table = AnswerTable(
         keywords=tuple(Keyword(name) for name in NAMES[:7]),
@@ -377,13 +377,14 @@ def test_the_end_game_asks_what_wins() -> None:
         prior=np.array([0.25, 0.25, 0.1, 0.1, 0.1, 0.1, 0.1]),
     )
 
-    def asked(endgame_bits: float) -> str:
-        config = dataclasses.replace(TABLE, noise=0.0, endgame_bits=endgame_bits)
+    def asked(endgame_words: int, endgame_bits: float = 0.1) -> str:
+        config = dataclasses.replace(TABLE, noise=0.0, endgame_words=endgame_words, endgame_bits=endgame_bits)
         return guesser.choose_question(table, guesser.start(table, config), config, np.random.default_rng(0))[0].key
 
-    assert asked(0.0) == "halves"
-    assert asked(0.001) == "halves"
-    assert asked(0.05) == "parts"
+    # The seven are worth 2 to the 2.66, or 6.3.
+    assert asked(1) == asked(6) == "halves"
+    assert asked(7) == asked(1000) == "parts"
+    assert asked(7, 0.001) == "halves"
 
 
 @pytest.mark.parametrize(
@@ -394,6 +395,7 @@ def test_the_end_game_asks_what_wins() -> None:
         ({"probably": 2.0}, "probably in"),
         ({"tie_bits": -1.0}, "tie_bits of at least 0"),
         ({"endgame_bits": float("nan")}, "endgame_bits"),
+        ({"endgame_words": 0}, "endgame_words of at least 1"),
         ({"letters_from": 0}, "letters_from of at least 1"),
         ({"top": 0}, "top of at least 1"),
     ],

@@ -19,7 +19,7 @@ from twenty_questions.information import (
     information_gain,
     textbook_posterior_entropy,
 )
-from twenty_questions.lookahead import win_chances
+from twenty_questions.lookahead import entropy_left_after_guess
 from twenty_questions.table import UNLABELLED, code_of, probability_of
 
 KERNELS = [
@@ -354,22 +354,30 @@ def test_choose_needs_a_tolerance() -> None:
 
 
 @given(cases())
-def test_win_chances_are_those_of_guessing_after_the_answer(case) -> None:
+def test_what_a_guess_leaves_is_the_entropy_without_it(case) -> None:
     codes, posterior, noise = case
+    p_yes = belief.through_noise(probability_of(codes), noise)
     expected = np.zeros(codes.shape[1])
     for question in range(codes.shape[1]):
-        for likelihood in (
-            belief.through_noise(probability_of(codes), noise)[:, question],
-            1 - belief.through_noise(probability_of(codes), noise)[:, question],
-        ):
+        for likelihood in (p_yes[:, question], 1 - p_yes[:, question]):
             joint = posterior * likelihood
-            expected[question] += joint.sum() * (joint / joint.sum()).max()
-    np.testing.assert_allclose(win_chances(codes, posterior, noise=noise), expected, atol=1e-12)
+            missed = np.delete(joint, joint.argmax())
+            if missed.sum() > 0:
+                expected[question] += missed.sum() * belief.entropy_bits(missed / missed.sum())
+    left = entropy_left_after_guess(codes, posterior, noise=noise)
+    np.testing.assert_allclose(left, expected, atol=1e-9)
+    assert (left <= textbook_posterior_entropy(codes, posterior, noise=noise) + 1e-9).all()
 
 
-def test_a_split_that_wins_beats_one_that_halves() -> None:
-    posterior = np.array([0.4, 0.3, 0.2, 0.1])
-    codes = code_of([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]])
-    chances = win_chances(codes, posterior)
-    near = 509 / 510
-    np.testing.assert_allclose(chances, [0.7 * near, 0.6 * near, 0.7 * near], atol=1e-12)
+def test_a_guess_of_two_leaves_nothing() -> None:
+    codes = code_of([[1.0, 0.5], [0.0, 0.5]])
+    np.testing.assert_allclose(entropy_left_after_guess(codes, np.array([0.5, 0.5])), 0, atol=1e-12)
+
+
+def test_what_a_guess_leaves_of_equals() -> None:
+    # Of 2 n keywords in halves, each answer leaves n, and each guess n - 1 with chance 1 - 1/n.
+    codes = np.repeat(np.array([[0], [254]], dtype=np.uint8), 8, axis=0)
+    left = entropy_left_after_guess(codes, np.full(16, 1 / 16), noise=0.0)
+    assert left[0] == pytest.approx(7 / 8 * math.log2(7), abs=0.05)
+    nothing = entropy_left_after_guess(codes, np.full(16, 1 / 16), noise=0.5)
+    assert nothing[0] == pytest.approx(15 / 16 * math.log2(15))

@@ -24,7 +24,7 @@ from twenty_questions import bisection
 from twenty_questions.belief import Answer, Belief, entropy_bits, through_noise
 from twenty_questions.bisection import Interval, WordList
 from twenty_questions.information import NEGLIGIBLE_BITS, Kernel, binary_entropy, choose, information_gain
-from twenty_questions.lookahead import win_chances
+from twenty_questions.lookahead import entropy_left_after_guess
 from twenty_questions.questions import HANDSHAKE, Question
 from twenty_questions.spelling_questions import halving_question, honest_answers, letter_questions
 from twenty_questions.spelling_questions import recognise as recognise_spelling
@@ -64,8 +64,9 @@ class GuesserConfig:
         letters_from: the first round, counted from 1, in which they are.
         probably: what "probably" counts for, as a share of "yes" (see `belief.PROBABLY`).
         tie_bits: questions within so many bits of the best are equals, and the generator picks one.
-        endgame_bits: among questions within so many bits of the best, prefer the one after whose answer the next guess
-            is most often right; 0 leaves it to entropy alone.
+        endgame_words: once the keywords left are as good as so many (2 to the entropy), the guess that follows an
+            answer is counted too (see `lookahead`); 1 leaves it to the questions alone.
+        endgame_bits: the end game chooses among the questions within so many bits of the best.
         top: how many of the best guesses are reported.
         kernel: what computes the information (see `information.expected_posterior_entropy`).
     """
@@ -77,7 +78,8 @@ class GuesserConfig:
     letters_from: int = 1
     probably: float = beliefs.PROBABLY
     tie_bits: float = 0.01
-    endgame_bits: float = 0.0
+    endgame_words: int = 1
+    endgame_bits: float = 0.1
     top: int = 5
     kernel: Kernel = "auto"
 
@@ -85,7 +87,13 @@ class GuesserConfig:
         for name, highest in (("noise", 0.5), ("letter_noise", 0.5), ("probably", 1.0)):
             if not 0 <= getattr(self, name) <= highest:
                 raise ValueError(f"expected {name} in [0, {highest:g}], got {getattr(self, name)}")
-        for name, least in (("tie_bits", 0), ("endgame_bits", 0), ("letters_from", 1), ("top", 1)):
+        for name, least in (
+            ("tie_bits", 0),
+            ("endgame_bits", 0),
+            ("letters_from", 1),
+            ("endgame_words", 1),
+            ("top", 1),
+        ):
             if not getattr(self, name) >= least:
                 raise ValueError(f"expected {name} of at least {least}, got {getattr(self, name)}")
 
@@ -302,10 +310,10 @@ def _choose_from_table(
         table.codes, posterior, noise=noise, negligible_bits=negligible, kernel=config.kernel
     )
     scores = np.where(fresh, -information, np.inf)
-    if config.endgame_bits:
+    if entropy_bits(posterior) <= np.log2(config.endgame_words):
         near = np.flatnonzero(scores <= scores.min() + config.endgame_bits)
-        chances = win_chances(table.codes[:, near], posterior, noise=noise[near])
-        position = int(near[choose(-chances, rng)])
+        left = entropy_left_after_guess(table.codes[:, near], posterior, noise=noise[near])
+        position = int(near[choose(left, rng)])
     else:
         position = choose(scores, rng, tolerance=config.tie_bits)
     question = table.questions[position]

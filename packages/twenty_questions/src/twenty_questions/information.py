@@ -18,9 +18,9 @@ entropies in float32 over at most 32 rows, in float64 beyond. The result is with
 
 **Cost falls as the posterior concentrates.** The least probable keywords are passed over, as many as hold a mass of at
 most m. That moves the mean of numbers in an interval by at most m times its length, so the means of h and of f by at
-most m. Where f lives, in [l, 1 - l] with l = e + (1 - 2e) / 510 at noise e, the slope of h is at most log2((1 - l) / l).
-So the information moves by at most m (1 + log2((1 - l) / l)), less than 10 m without noise, and m is chosen to keep
-that under `negligible_bits`.
+most m. Where f lives, in [l, 1 - l] with l = e + (1 - 2e) / 510 at noise e, the slope of h is at most
+log2((1 - l) / l). So the information moves by at most m (1 + log2((1 - l) / l)), less than 10 m without noise, and m is
+chosen to keep that under `negligible_bits`.
 
 **Reproducible.** Rows are summed in blocks of fixed size and the blocks in order, so the result does not depend on how
 many threads shared them.

@@ -1,10 +1,14 @@
-"""The end game: how likely the next guess is right after each question.
+"""The end game: what each question leaves to find once its answer is known and the guess that follows has failed.
 
-A round asks and then guesses, so near the end the question worth asking is the one that lets the next guess win, which
-the entropy of what is left only hints at. After the answer the guess is the most probable keyword, so a question wins
-at once with probability
+A round asks and then guesses, and the guess is a question too: whether it is the most probable keyword. Being told
+"yes" wins. So what a round leaves is not the posterior's entropy but that of the keywords without the guess, if it was
+wrong:
 
-    sum_a max_k p_k P(a | k, q).
+    sum_a P(a) (1 - g_a) H(K | a, K is not the guess),    g_a = max_k P(k | a),
+
+which is the expected posterior entropy less the expected information of the guess, sum_a P(a) h(g_a). While thousands
+of keywords are left the guess tells next to nothing and the two agree; over the few that hold the mass at the end they
+do not.
 """
 
 from __future__ import annotations
@@ -15,24 +19,38 @@ from numpy.typing import ArrayLike, NDArray
 from twenty_questions.belief import through_noise
 from twenty_questions.table import probability_of
 
-__all__ = ["win_chances"]
+__all__ = ["entropy_left_after_guess"]
+
+_NEGLIGIBLE = 1e-6
 
 
-def win_chances(
+def entropy_left_after_guess(
     codes: NDArray[np.uint8], posterior: NDArray[np.float64], *, noise: ArrayLike = 0.0
 ) -> NDArray[np.float64]:
-    """Return the probability that the guess after each question's answer is right.
+    """Return the entropy in bits that is left, on average, after each question, its answer and a guess.
+
+    A game that the guess has won has none left.
 
     Args:
         codes: uint8, shape (K, Q), the table's codes.
-        posterior: shape (K,), sums to 1, zero for what may not be guessed.
+        posterior: shape (K,), sums to 1, zero for what may not be guessed. Keywords less than a millionth as probable
+            as the first are left out of account.
         noise: flip rate of the partner in [0, 1/2]; one number or shape (Q,).
 
     Returns:
-        float64, shape (Q,), between max_k p_k and 1.
+        float64, shape (Q,), between 0 and the expected posterior entropy.
     """
-    # Likelihoods lie in [1/510, 1], so below a 510th of the largest probability no keyword can come out on top.
-    held = np.flatnonzero(posterior >= posterior.max() / 510)
+    held = np.flatnonzero(posterior > _NEGLIGIBLE * posterior.max())
     p_yes = through_noise(probability_of(codes[held]), noise)
-    p = posterior[held, None]
-    return np.asarray((p * p_yes).max(axis=0) + (p * (1 - p_yes)).max(axis=0))
+    left = np.zeros(codes.shape[1])
+    for likelihood in (p_yes, 1 - p_yes):
+        joint = posterior[held, None] * likelihood
+        guess = joint.max(axis=0)
+        missed = joint.sum(axis=0) - guess
+        # With j_k = P(a) P(k | a): sum over all but the guess of j_k log2(missed / j_k).
+        left += _x_log_x(missed) - (_x_log_x(joint).sum(axis=0) - _x_log_x(guess))
+    return np.maximum(left, 0.0)
+
+
+def _x_log_x(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return x * np.log2(x, out=np.zeros_like(x), where=x > 0)
