@@ -11,9 +11,11 @@ The wide one takes 64 columns at a time where bytes can be permuted across two r
 - Entropies: P(yes) and P(no) have the same entropy, so codes fold at 127 and 128 entries are enough. Each of the four
   bytes of a float32 entry has a plane of 128 bytes, which is two registers; one instruction looks up that byte of 64
   codes, and interleaving the four results makes 64 floats.
-- Codes: the probabilities of 32 rows become integers of 32 bits, in units of their largest over 2^32, and those four
-  digits of 8 bits. Interleaving the codes of four rows puts the four of a column side by side; one instruction
+- Codes: the probabilities of 32 rows become integers of 32 bits, in units of their largest over 2^32, and these four
+  digits of 8 bits each. Interleaving the codes of four rows puts the four of a column side by side; one instruction
   multiplies each by its row's digit and adds them up, for 16 columns, exactly.
+
+Both are in this one file because numba compiles anew when the file of the kernel changes, and for no other.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ _WIDE = 64
 _DIGITS = 4
 _HALF = np.uint8(127)
 _UNLABELLED = np.uint8(255)
+
 
 # Interleaving stays within the quarters of a register, so the wide loop's 64 sums stand in this order of columns.
 _COLUMN_OF_SUM = np.array(
