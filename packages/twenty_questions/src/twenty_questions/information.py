@@ -201,9 +201,10 @@ def _rows_that_matter(posterior: NDArray[np.float64], negligible_bits: float, le
     """Return the rows of all but the least probable keywords, which cannot move any information further than that."""
     nearest = float(through_noise(1 / 510, least_noise))
     mass = negligible_bits / (1 + np.log2((1 - nearest) / nearest))
-    ascending = np.sort(posterior)
+    ascending = np.sort(posterior[posterior <= mass])
     passed_over = int(np.searchsorted(np.cumsum(ascending), mass, side="right"))
-    return np.flatnonzero(posterior >= ascending[min(passed_over, posterior.size - 1)])
+    least = ascending[passed_over] if passed_over < ascending.size else np.nextafter(mass, np.inf)
+    return np.flatnonzero(posterior >= min(least, posterior.max()))
 
 
 def _kernel(
@@ -240,8 +241,9 @@ def _sum_in_blocks(
     if threads == 1:
         shares = [share(0)]
     else:
-        with ThreadPoolExecutor(threads) as pool:
-            shares = list(pool.map(share, range(threads)))
+        with ThreadPoolExecutor(threads - 1) as pool:
+            others = pool.map(share, range(1, threads))
+            shares = [share(0), *others]
     in_order = [shares[block % threads][block // threads] for block in range(len(blocks))]
     return sum(entropy for entropy, _ in in_order), sum(code for _, code in in_order)  # type: ignore[return-value]
 
