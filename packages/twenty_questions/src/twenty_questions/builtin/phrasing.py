@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from furikaeri_common.errors import InputError
-from twenty_questions.table import AnswerTable
-from twenty_questions.understanding import Wording
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["WORDINGS_FILE", "read_wordings", "wordings_of"]
+from furikaeri_common.artifacts import map_tensor, write_tensors
+from furikaeri_common.errors import FurikaeriError, InputError
+from twenty_questions.table import AnswerTable
+from twenty_questions.understanding import Encoder, Wording
+
+__all__ = ["WORDINGS_FILE", "embed_wordings", "read_wordings", "wordings_of"]
 
 WORDINGS_FILE = Path(__file__).parent / "knowledge" / "wordings.txt"
 
@@ -47,3 +54,30 @@ def wordings_of(table: AnswerTable, others: dict[str, list[tuple[str, bool]]] | 
             wordings.append(Wording(column, question.text))
             wordings.extend(Wording(column, text, opposite) for text, opposite in extra.get(question.key, []))
     return wordings
+
+
+def embed_wordings(wordings: Sequence[Wording], encoder: Encoder, model: str, folder: Path) -> NDArray[np.float32]:
+    """Return the embeddings of wordings, kept in a folder from the first time on, for they take seconds to make.
+
+    Args:
+        wordings: what `index_wordings` gets.
+        encoder: makes the embeddings that are not kept yet.
+        model: the encoder's name; other models and other wordings are kept in other files.
+        folder: is made if need be; where nothing can be kept, the embeddings are made anew.
+
+    Returns:
+        Unit vectors, shape (wordings, dimensions), as `index_wordings` takes them.
+    """
+    texts = [wording.text for wording in wordings]
+    digest = hashlib.sha256("\0".join((model, *texts)).encode()).hexdigest()
+    file = folder / f"wordings-{digest[:16]}.safetensors"
+    if file.exists():
+        with contextlib.suppress(FurikaeriError):
+            kept = map_tensor(file, "embeddings")
+            if kept.dtype == np.float32 and kept.ndim == 2 and len(kept) == len(texts):
+                return kept
+    embeddings = encoder(texts)
+    with contextlib.suppress(FurikaeriError, OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tensors(file, {"embeddings": embeddings})
+    return embeddings
