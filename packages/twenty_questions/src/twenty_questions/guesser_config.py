@@ -36,7 +36,7 @@ class GuesserConfig:
     letters_from: int = 1
     probably: float = PROBABLY
     tie_bits: float = 0.01
-    endgame_words: int = 1
+    endgame_words: int = 256
     endgame_bits: float = 0.1
     top: int = 5
     kernel: Kernel = "auto"
