@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from furikaeri_common.errors import InputError
-from twenty_questions.learning import Lesson, learn, surprises, telling_questions
-from twenty_questions.memory import read_lessons, write_lessons
+from twenty_questions.learning import Lesson, learn, likeness, surprises, telling_questions
+from twenty_questions.memory import add_lesson, read_lessons, write_lessons
 from twenty_questions.questions import Question, letter
 from twenty_questions.table import AnswerTable, code_of, probability_of
-from twenty_questions.words import Keyword
+from twenty_questions.words import Keyword, find
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def table() -> AnswerTable:
     names = ("dog", "cat", "hammer", "saw")
     cells = [
@@ -40,8 +40,7 @@ def test_an_answer_moves_a_cell_as_a_beta_prior_does(table: AnswerTable) -> None
         table, [Lesson("dog", answers={"barks": "no"}), Lesson("Dogs", answers={"barks": "no"})], strength=3
     )
     before = probability_of(table.codes)[0, 2]
-    once = 3 * before / 4
-    np.testing.assert_allclose(probability_of(learned.codes)[0, 2], 3 * once / 4, atol=1 / 500)
+    np.testing.assert_allclose(probability_of(learned.codes)[0, 2], 3 * before / (3 + 2), atol=1 / 500)
     np.testing.assert_array_equal(np.delete(learned.codes, 2, axis=1), np.delete(table.codes, 2, axis=1))
     np.testing.assert_allclose(learned.prior, np.array([3, 1, 1, 1]) / 6)
 
@@ -68,6 +67,65 @@ def test_a_thing_taught_twice_has_one_row(table: AnswerTable) -> None:
     assert learned.prior[-1] == pytest.approx(2 / 6)
 
 
+def test_answers_outweigh_what_a_new_thing_was_predicted_to_be(table: AnswerTable) -> None:
+    learned = learn(table, [Lesson("robot dog", answers={"alive": "no", "tool": "no", "barks": "yes"})])
+    assert (probability_of(learned.codes)[-1, :3] > 0.5).tolist() == [False, False, True]
+    assert (probability_of(learned.codes)[-1, :3] > 0.25).tolist() == [False, False, True]
+
+
+def test_names_lead_to_the_thing_that_has_them(table: AnswerTable) -> None:
+    taught = [
+        Lesson("hound", ("dog", "mutt"), {"barks": "no"}),
+        Lesson("mutts", (), {"barks": "no"}),
+        Lesson("fox", ("red fox",), {"alive": "yes"}),
+        Lesson("The Red Fox", ("cat",), {"barks": "no"}),
+    ]
+    learned = learn(table, taught)
+    assert [keyword.name for keyword in learned.keywords] == ["dog", "cat", "hammer", "saw", "fox"]
+    assert learned.keywords[0].alts == ("hound", "mutt")
+    assert learned.keywords[4].alts == ("red fox",)
+    assert find("cat", learned.keywords) == [1]
+    np.testing.assert_allclose(learned.prior, np.array([3, 1, 1, 1, 2]) / 8)
+
+
+def test_spelling_is_not_learned(table: AnswerTable) -> None:
+    learned = learn(table, [Lesson("dog", answers={"starts:s": "yes"}), Lesson("Ox", answers={"starts:s": "yes"})])
+    np.testing.assert_array_equal(learned.codes[:4], table.codes)
+    assert learned.codes[4, 3] == 0
+
+
+lessons_of = st.builds(
+    Lesson,
+    st.sampled_from(["dog", "saw", "fox", "foxes", "owl"]),
+    st.just(()),
+    st.dictionaries(st.sampled_from(["alive", "tool", "barks"]), st.sampled_from(["yes", "no", "probably", "unknown"])),
+)
+
+
+@given(st.lists(lessons_of, max_size=8), st.randoms())
+def test_the_order_of_lessons_does_not_matter(table: AnswerTable, lessons: list[Lesson], random) -> None:
+    shuffled = random.sample(lessons, len(lessons))
+    one, other = learn(table, lessons), learn(table, shuffled)
+    for row, keyword in enumerate(one.keywords):
+        (same,) = find(keyword.name, other.keywords)
+        np.testing.assert_array_equal(one.codes[row, :3], other.codes[same, :3])
+        assert one.prior[row] == pytest.approx(other.prior[same])
+
+
+@pytest.mark.parametrize("strengths", [{"strength": 0.0}, {"prediction_strength": -1.0}])
+def test_learning_needs_strength(table: AnswerTable, strengths: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected positive strengths"):
+        learn(table, [], **strengths)
+
+
+def test_likeness_is_a_posterior(table: AnswerTable) -> None:
+    p = probability_of(table.codes)[:, [0, 2]]
+    heard = 0.1 + 0.8 * p
+    expected = heard[:, 0] * (1 - heard[:, 1])
+    np.testing.assert_allclose(likeness(table, [(0, "yes"), (2, "no")], 0.1), expected / expected.sum())
+    np.testing.assert_allclose(likeness(table, [], 0.1), table.prior)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(["dog", "saw", "fox"]), st.sampled_from(["yes", "no", "probably"])), max_size=30)
 )
@@ -90,8 +148,8 @@ def test_the_questions_that_tell_most_come_first(table: AnswerTable) -> None:
 
 def test_surprises_are_in_bits(table: AnswerTable) -> None:
     found = surprises(table, 0, {"alive": "no", "tool": "probably", "barks": "yes", "starts:s": "unknown"})
-    assert [column for column, _ in found] == [0, 1]
-    assert found[0][1] == pytest.approx(-np.log2(1 - probability_of(table.codes[0, 0])))
+    assert {column for column, _ in found} == {0, 1}
+    assert dict(found)[0] == pytest.approx(-np.log2(1 - probability_of(table.codes[0, 0])))
 
 
 def test_lessons_survive_the_file(tmp_path: Path) -> None:
@@ -99,6 +157,17 @@ def test_lessons_survive_the_file(tmp_path: Path) -> None:
     write_lessons(tmp_path / "lessons.jsonl", lessons)
     assert read_lessons(tmp_path / "lessons.jsonl") == lessons
     assert read_lessons(tmp_path / "none.jsonl") == []
+
+
+def test_lessons_are_added_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "lessons.jsonl"
+    add_lesson(path, Lesson("fox"))
+    add_lesson(path, Lesson("owl", answers={"alive": "yes"}))
+    assert read_lessons(path) == [Lesson("fox"), Lesson("owl", answers={"alive": "yes"})]
+    path.write_text(path.read_text(encoding="utf-8") + "{", encoding="utf-8")
+    with pytest.raises(InputError, match="line 3: not JSON"):
+        add_lesson(path, Lesson("elk"))
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 3
 
 
 @pytest.mark.parametrize(

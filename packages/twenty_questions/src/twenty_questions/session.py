@@ -1,65 +1,108 @@
 """A game with a person who thinks of something, as a value: every step returns a new session.
 
-Unlike the contest's rounds, a person is asked to confirm a guess only when the guess is worth a turn; a wrong one is
-excluded and the game goes on. What has happened is kept as a list of events, from which any earlier point can be
-rebuilt: undo is a replay without the last event.
+In the contest every round ends with a guess. A person is asked to confirm a guess only when it is worth a turn: once
+it is probable enough, when nothing else is worth asking, and on the last turn. A wrong guess rules itself out, and the
+game goes on.
+
+People find questions of spelling dull, so these wait until late in the game, or until no question of meaning tells
+much.
+
+A session remembers the one before it, so undo is exact and costs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twenty_questions import guesser
-from twenty_questions.belief import Answer, posterior
+from twenty_questions.belief import Answer, Belief, entropy_bits, posterior
 from twenty_questions.guesser import GuesserConfig, GuesserState
 from twenty_questions.questions import Question
 from twenty_questions.table import AnswerTable
+from twenty_questions.transcripts import Round
 
-__all__ = ["Event", "Session", "SessionConfig", "Turn", "answer", "answers_given", "begin", "confirm", "undo"]
+__all__ = [
+    "PERSON",
+    "Session",
+    "SessionConfig",
+    "Stage",
+    "Turn",
+    "answer",
+    "answers_given",
+    "begin",
+    "confirm",
+    "divergence_bits",
+    "transcript_of",
+    "undo",
+]
 
-Stage = Literal["asking", "guessing", "found", "lost"]
+Stage = Literal["asking", "guessing", "found", "lost", "stuck"]
+"""A question or a guess is open; or the game is over: found, out of turns, or with nothing left to ask or to guess."""
+
+PERSON = GuesserConfig(handshake=False, noise=0.08, letter_noise=0.08, letters_from=15, tie_bits=0.03, endgame_words=1)
+"""How to ask and believe a person.
+
+They see some things otherwise than the table does, find questions of spelling dull, and like games to differ from the
+first question on. The end game counts on a guess in every round, so it is left out.
+"""
 
 
-class SessionConfig(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionConfig:
     """How a game with a person goes.
 
     Attributes:
-        guesser: how questions are chosen and answers believed.
+        guesser: how questions are chosen and answers believed; without its `letters` no question of spelling is asked.
         turns: questions and guesses together, after which the game is lost; 0 for no end.
-        confidence: a guess is made once its probability reaches this.
+        confidence: a guess is made once its probability reaches this, in [0, 1].
+        spelling_below: before the guesser's `letters_from`, a question of spelling is asked only when no question of
+            meaning is expected to tell so many bits.
+        worth_asking: a question that is expected to tell fewer bits is not asked at all.
+        worth_guessing: with nothing left to ask, a guess less probable than this is not made either.
         seed: breaks near-ties between questions.
     """
 
-    guesser: GuesserConfig
+    guesser: GuesserConfig = PERSON
     turns: int = 20
-    confidence: float = 0.6
+    confidence: float = 0.5
+    spelling_below: float = 0.3
+    worth_asking: float = 0.005
+    worth_guessing: float = 0.01
     seed: int = 0
 
-
-class Event(NamedTuple):
-    """What the person said: an answer to a question, or that a guess was wrong or right."""
-
-    question: Question | None
-    answer: Answer | None
-    guess: str | None = None
-    correct: bool | None = None
+    def __post_init__(self) -> None:
+        if self.turns < 0 or self.seed < 0:
+            raise ValueError(f"expected turns and seed of at least 0, got {self.turns} and {self.seed}")
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"expected confidence in [0, 1], got {self.confidence}")
+        if self.guesser.handshake:
+            raise ValueError("expected a guesser without the handshake: a person does not know it")
 
 
 class Turn(NamedTuple):
     """One question or guess that is behind us.
 
     Attributes:
-        event: what happened.
-        bits: how much the answer told: the divergence KL(after || before) of the posteriors. Its expectation over
-            the answers is the information gain by which the question was chosen; it is never negative.
+        question: what was asked; None if it was a guess.
+        answer: what the person said to it.
+        guess: what was guessed; None if it was a question.
+        correct: whether the guess was right.
+        bits: how much the reply told: the divergence KL(after || before) of the posteriors. Its expectation over the
+            answers is the information gain by which the question was chosen; it is never negative.
+        left_bits: the entropy that is left: about 2 ** left_bits things are still likely.
         top: the most probable keywords after it, with probabilities.
     """
 
-    event: Event
+    question: Question | None
+    answer: Answer | None
+    guess: str | None
+    correct: bool | None
     bits: float
+    left_bits: float
     top: tuple[tuple[str, float], ...]
 
 
@@ -70,24 +113,26 @@ class Session(NamedTuple):
         stage: whether a question or a guess is open, or how the game ended.
         state: the guesser's.
         turns: what is behind us.
+        top: the most probable keywords now, with probabilities; empty if everything is ruled out.
         question: the open question.
         expected_bits: what its answer is expected to tell.
         guess: the open guess, or the right one once found.
-        top: the most probable keywords now.
+        before: the game before the last reply; None at its start.
     """
 
     stage: Stage
     state: GuesserState
     turns: tuple[Turn, ...]
-    question: Question | None
-    expected_bits: float
-    guess: str | None
     top: tuple[tuple[str, float], ...]
+    question: Question | None = None
+    expected_bits: float = 0.0
+    guess: str | None = None
+    before: Session | None = None
 
 
 def begin(table: AnswerTable, config: SessionConfig) -> Session:
     """Return a new game, its first question open."""
-    return _open(table, config, guesser.start(table, config.guesser), ())
+    return _open(table, config, guesser.start(table, config.guesser), (), None)
 
 
 def answer(table: AnswerTable, config: SessionConfig, session: Session, given: Answer) -> Session:
@@ -99,9 +144,8 @@ def answer(table: AnswerTable, config: SessionConfig, session: Session, given: A
     if session.stage != "asking" or session.question is None:
         raise ValueError(f"expected an open question, got a game that is {session.stage}")
     state = guesser.observe(table, session.state, session.question.text, given, config.guesser)
-    bits = divergence_bits(posterior(state.belief), posterior(session.state.belief))
-    turn = Turn(Event(session.question, given), bits, _top(table, state, config))
-    return _open(table, config, state, (*session.turns, turn))
+    turn = _turn(table, config, session, state, question=session.question, answer=given)
+    return _open(table, config, state, (*session.turns, turn), session)
 
 
 def confirm(table: AnswerTable, config: SessionConfig, session: Session, correct: bool) -> Session:
@@ -112,60 +156,117 @@ def confirm(table: AnswerTable, config: SessionConfig, session: Session, correct
     """
     if session.stage != "guessing" or session.guess is None:
         raise ValueError(f"expected an open guess, got a game that is {session.stage}")
-    event = Event(None, None, session.guess, correct)
     if correct:
-        return session._replace(stage="found", turns=(*session.turns, Turn(event, 0.0, session.top)))
+        bits = max(0.0, -float(np.log2(session.top[0][1])))
+        turn = Turn(None, None, session.guess, True, bits, 0.0, ((session.guess, 1.0),))
+        return session._replace(stage="found", turns=(*session.turns, turn), top=turn.top, before=session)
     state = guesser.exclude(table, session.state, session.guess)
-    bits = divergence_bits(posterior(state.belief), posterior(session.state.belief))
-    return _open(table, config, state, (*session.turns, Turn(event, bits, _top(table, state, config))))
+    turn = _turn(table, config, session, state, guess=session.guess, correct=False)
+    return _open(table, config, state, (*session.turns, turn), session)
 
 
-def undo(table: AnswerTable, config: SessionConfig, session: Session) -> Session:
+def undo(session: Session) -> Session:
     """Return the game as it was before the last answer or verdict; unchanged at the start."""
-    return _replay(table, config, [turn.event for turn in session.turns[:-1]])
+    return session.before or session
 
 
 def answers_given(session: Session) -> dict[str, Answer]:
     """Return the answers so far, by question key."""
-    return {
-        turn.event.question.key: turn.event.answer
-        for turn in session.turns
-        if turn.event.question is not None and turn.event.answer is not None
-    }
+    return {turn.question.key: turn.answer for turn in session.turns if turn.question and turn.answer}
 
 
-def divergence_bits(after: np.ndarray, before: np.ndarray) -> float:
-    """Return KL(after || before) in bits; keywords without mass afterwards count nothing.
-
-    Infinite only if mass appears where there was none, which the steps of a game cannot do.
-    """
-    held = after > 0
-    return max(0.0, float(after[held] @ np.log2(after[held] / before[held])))
-
-
-def _replay(table: AnswerTable, config: SessionConfig, events: Sequence[Event]) -> Session:
-    session = begin(table, config)
-    for event in events:
-        if event.answer is not None:
-            session = answer(table, config, session, event.answer)
+def transcript_of(session: Session) -> tuple[Round, ...]:
+    """Return the game as a transcript: a guess belongs to the round of the question before it, if that has none yet."""
+    rounds: list[Round] = []
+    for turn in session.turns:
+        if turn.question is not None:
+            rounds.append(Round(turn.question.text, turn.answer))
+        elif rounds and rounds[-1].guess is None:
+            rounds[-1] = replace(rounds[-1], guess=turn.guess)
         else:
-            session = confirm(table, config, session, bool(event.correct))
-    return session
+            rounds.append(Round(guess=turn.guess))
+    return tuple(rounds)
 
 
-def _top(table: AnswerTable, state: GuesserState, config: SessionConfig) -> tuple[tuple[str, float], ...]:
-    return guesser.choose_guess(table, state, config.guesser)[1].top
+def divergence_bits(after: Belief, before: Belief) -> float:
+    """Return KL(after || before) of two posteriors in bits; 0 where nothing is left to hold any mass.
+
+    Computed from log-probabilities, so that it is finite even when a wrong guess ruled out all but 1e-300 of the mass.
+
+    Args:
+        after: a belief that grew out of `before`, so that it rules out all that `before` does.
+        before: the belief earlier on.
+    """
+    if after.excluded.all():
+        return 0.0
+    left = ~after.excluded
+    log_after, log_before = _log_posterior(after), _log_posterior(before)
+    total = float(np.exp(log_after[left]) @ (log_after[left] - log_before[left]))
+    return max(0.0, total / float(np.log(2)))
 
 
-def _open(table: AnswerTable, config: SessionConfig, state: GuesserState, turns: tuple[Turn, ...]) -> Session:
-    guess, info = guesser.choose_guess(table, state, config.guesser)
-    if config.turns and len(turns) >= config.turns:
-        return Session("lost", state, turns, None, 0.0, None, info.top)
-    last_turn = bool(config.turns) and len(turns) == config.turns - 1
-    if info.top[0][1] >= config.confidence or last_turn:
-        return Session("guessing", state, turns, None, 0.0, guess, info.top)
-    rng = np.random.default_rng([config.seed, len(turns)])
-    question, expected = guesser.choose_question(table, state, config.guesser, rng)
-    if expected.information_bits <= 0:
-        return Session("guessing", state, turns, None, 0.0, guess, info.top)
-    return Session("asking", state, turns, question, expected.information_bits, None, info.top)
+def _log_posterior(belief: Belief) -> NDArray[np.float64]:
+    log_p = np.where(belief.excluded, -np.inf, belief.log_posterior)
+    return np.asarray(log_p - np.logaddexp.reduce(log_p))
+
+
+def _turn(
+    table: AnswerTable,
+    config: SessionConfig,
+    session: Session,
+    state: GuesserState,
+    *,
+    question: Question | None = None,
+    answer: Answer | None = None,
+    guess: str | None = None,
+    correct: bool | None = None,
+) -> Turn:
+    bits = divergence_bits(state.belief, session.state.belief)
+    top = _top(table, config, state)
+    left = entropy_bits(posterior(state.belief)) if top else 0.0
+    return Turn(question, answer, guess, correct, bits, left, top)
+
+
+def _top(table: AnswerTable, config: SessionConfig, state: GuesserState) -> tuple[tuple[str, float], ...]:
+    top = guesser.choose_guess(table, state, config.guesser)[1].top
+    return tuple(pair for pair in top if pair[1] > 0)
+
+
+def _open(
+    table: AnswerTable, config: SessionConfig, state: GuesserState, turns: tuple[Turn, ...], before: Session | None
+) -> Session:
+    """Return the session with the next question or guess open, or over."""
+    top = _top(table, config, state)
+    here = Session("stuck", state, turns, top, before=before)
+    turns_left = config.turns - len(turns) if config.turns else None
+    if turns_left == 0:
+        return here._replace(stage="lost")
+    if not top:
+        return here
+    guess, probability = top[0]
+    guessing = here._replace(stage="guessing", guess=guess)
+    if turns_left == 1 or probability >= config.confidence:
+        return guessing
+    question, expected_bits = _next_question(table, config, state, np.random.default_rng([config.seed, len(turns)]))
+    if question is not None:
+        return here._replace(stage="asking", question=question, expected_bits=expected_bits)
+    return guessing if probability >= config.worth_guessing else here
+
+
+def _next_question(
+    table: AnswerTable, config: SessionConfig, state: GuesserState, rng: np.random.Generator
+) -> tuple[Question | None, float]:
+    """Return the question to ask and the bits it is expected to tell; None if none is new and worth it."""
+    late = state.rounds + 1 >= config.guesser.letters_from
+    best, expected = None, 0.0
+    for letters in (False, True) if config.guesser.letters else (False,):
+        if letters and not late and expected >= config.spelling_below:
+            break
+        how = replace(config.guesser, letters=letters, letters_from=1)
+        question, info = guesser.choose_question(table, state, how, rng)
+        # With the table's questions used up the guesser repeats itself, or turns to spelling unasked.
+        repeated = question.key in dict(state.asked)
+        unasked = question.kind != "table" and not letters
+        if not repeated and not unasked and info.information_bits >= max(expected, config.worth_asking):
+            best, expected = question, info.information_bits
+    return best, expected
