@@ -45,7 +45,7 @@ class Figures(NamedTuple):
 
 
 def read_texts(path: Path) -> list[tuple[str, str]]:
-    """Return the texts of a file and what they mean."""
+    """Return the texts of a file and what they mean: a key, alternatives parted by a bar, or `-`."""
     texts = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if line.strip() and not line.startswith("#"):
@@ -76,15 +76,17 @@ def measure(index: Index, keys: list[str], texts: list[tuple[str, str]], index_s
     said = ["-" if one is None else "!" * one.opposite + keys[one.column] for one in meant]
     with_question = [(got, key) for got, (_, key) in zip(said, texts, strict=True) if key != "-"]
     without = [got for got, (_, key) in zip(said, texts, strict=True) if key == "-"]
-    answered = [(got, key) for got, key in with_question if got != "-"]
+    answered = [(got, key.split("|")) for got, key in with_question if got != "-"]
     return Figures(
         coverage=len(answered) / max(1, len(with_question)),
-        accuracy=sum(got == key for got, key in answered) / max(1, len(answered)),
+        accuracy=sum(got in key for got, key in answered) / max(1, len(answered)),
         abstention=without.count("-") / max(1, len(without)),
         thresholds=BY_WORDS if index.encoder is None else BY_MEANING,
         index_seconds=round(index_seconds, 3),
         query_milliseconds=round(1000 * seconds / max(1, len(texts)), 2),
-        wrong=[(text, key, got) for got, (text, key) in zip(said, texts, strict=True) if got not in ("-", key)],
+        wrong=[
+            (text, key, got) for got, (text, key) in zip(said, texts, strict=True) if got not in ("-", *key.split("|"))
+        ],
     )
 
 
@@ -98,7 +100,7 @@ def main() -> None:
     options = parser.parse_args()
     texts = read_texts(options.file)
     keys, wordings = built_in_wordings()
-    if unknown := {key.removeprefix("!") for _, key in texts} - {*keys, "-"}:
+    if unknown := {one.removeprefix("!") for _, key in texts for one in key.split("|")} - {*keys, "-"}:
         raise SystemExit(f"{options.file}: no questions have the keys {', '.join(sorted(unknown))}")
     found: dict[str, Figures] = {}
     start = time.perf_counter()

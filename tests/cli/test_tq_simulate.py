@@ -84,3 +84,8 @@ def test_what_is_wrong_is_said_in_one_line(invoke, tmp_path: Path, arguments: tu
     assert words in err
     assert "Traceback" not in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_named_twice_is_played_once(invoke, tmp_path: Path) -> None:
+    results = figures(invoke, "--noise", "0", "--noise", "0", "--games", "2", "--runs", str(tmp_path))
+    assert len(results) == 1

@@ -399,3 +399,7 @@ def test_se_top_k_needs_a_malignant_lesion_and_no_benign_one() -> None:
         se_top_k([0], [0.5], ["a"])
     with pytest.raises(ValueError, match="expected score without NaN"):
         se_top_k([1], [np.nan], ["a"])
+
+
+def test_a_weight_that_vanishes_in_rounding_changes_nothing() -> None:
+    assert partial_auc([1, 1, 0], [0.9, 0.1, 0.5], weights=[1, 1e-20, 1]) == pytest.approx(0.2)

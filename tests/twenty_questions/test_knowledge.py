@@ -96,6 +96,7 @@ def test_a_scale_that_does_not_apply_answers_no(tmp_path: Path) -> None:
         (HAMMER + "the Hammers\n  is made | size 3 | fame 5\n", "the game takes 'the Hammers' for 'hammer'"),
         (HAMMER + "mallet; Claw-Hammer\n  is made | size 3 | fame 5\n", "the game takes 'mallet' for 'hammer'"),
         ("", "holds no things"),
+        ("hammer\n  is made | size 3 | fame -\n", "expected a level for fame"),
     ],
 )
 def test_every_fault_of_an_entry_is_named(tmp_path: Path, things: str, words: str) -> None:

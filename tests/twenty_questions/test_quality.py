@@ -88,3 +88,14 @@ def test_recall_by_both_matchings() -> None:
     recall = recall_of(table, [["dog"], ["the Pant"], ["cat", "kitty"], ["slacks", "Trousers"]])
     assert (recall.exact, recall.by_the_game, recall.words) == (0.5, 0.75, 4)
     assert recall.missing == ("cat",)
+
+
+def test_names_that_share_a_plural_are_not_the_same() -> None:
+    table = make([[1.0], [0.0]], [Keyword("tap"), Keyword("can")])
+    assert recall_of(table, [["tape"], ["cane"], ["taps"]]).missing == ("tape", "cane")
+    labels = [
+        Label("tape", "Question 0?", False),
+        Label("tap", "Question 0?", True),
+        Label("can", "Question 0?", False),
+    ]
+    assert gold_agreement(table, labels).shared_keywords == 2

@@ -71,7 +71,7 @@ def demo(output: Output, *, runs: Path, seed: int) -> Demonstrated:
         workers=0,
         output=output,
     )
-    draw_results(results, folder)
+    draw_results(output, results, folder)
     write_games(folder / "match.json", games)
     for result in results:
         output.show(

@@ -114,9 +114,13 @@ def furikaeri() -> int:
 
 
 def _script(program: str) -> int:
-    # A polite kill ends a command as Ctrl-C does: workers stopped, the run marked as interrupted.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A polite kill ends a command as Ctrl-C does, even where Ctrl-C is ignored, as in a script's background jobs.
+    signal.signal(signal.SIGTERM, _interrupt)
     return run(program, sys.argv[1:])
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _version() -> str:

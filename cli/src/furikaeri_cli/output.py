@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Mode", "Output"]
 
+_CONTROL = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+"""What text from strangers must not send to a terminal."""
+
 Mode = Literal["human", "json", "quiet"]
 
 
@@ -94,9 +97,10 @@ class Output:
         if self.is_json:
             return
         if isinstance(text, str) and not sys.stdout.isatty():
-            print(text, file=sys.stdout)
+            print(text.translate(_CONTROL), file=sys.stdout)
         else:
-            self.console().print(text, markup=False, highlight=False)
+            shown = text.translate(_CONTROL) if isinstance(text, str) else text
+            self.console().print(shown, markup=False, highlight=False)
 
     def note(self, text: str) -> None:
         """Say something by the way, on stderr; only in human mode."""
@@ -118,7 +122,7 @@ class Output:
 def _cell(item: object) -> str:
     if item is None:
         return ""
-    return f"{item:.4g}" if isinstance(item, float) else str(item)
+    return f"{item:.4g}" if isinstance(item, float) else str(item).translate(_CONTROL)
 
 
 def _justify(item: object) -> Literal["left", "right"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 
 from furikaeri_cli.options import Json, Quiet, Runs, Seed, Table, Workers
 from furikaeri_cli.output import Output
-from furikaeri_common.errors import InputError
+from furikaeri_common.errors import InputError, MissingExtraError
 from twenty_questions.builtin.build import TABLE_FOLDER
 from twenty_questions.experiments import PARTNERS, STRATEGIES, play_part, read_labels, secrets_of
 from twenty_questions.simulation import Outcome, Summary, summarise
 from twenty_questions.table import open_table
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Setting", "Simulated", "draw_results", "simulate_cli", "simulate_settings"]
 
@@ -87,10 +84,12 @@ def simulate_cli(
         tq simulate --partner labels --labels answers.csv --json
     """
     output = Output.choose(json=json, quiet=quiet)
-    settings = [
-        Setting(_known(one, tuple(STRATEGIES), "strategy"), _known(other, PARTNERS, "partner"), rate)
-        for one, other, rate in itertools.product(strategy or ["table"], partner or ["table"], noise or [0.0])
-    ]
+    settings = list(
+        dict.fromkeys(
+            Setting(_known(one, tuple(STRATEGIES), "strategy"), _known(other, PARTNERS, "partner"), rate)
+            for one, other, rate in itertools.product(strategy or ["table"], partner or ["table"], noise or [0.0])
+        )
+    )
     if labels is None and any(setting.partner == "labels" for setting in settings):
         raise InputError("the partner `labels` needs --labels CSV")
     results, folder = simulate_settings(
@@ -104,9 +103,9 @@ def simulate_cli(
         workers=workers,
         output=output,
     )
-    if plot:
-        draw_results(results, folder)
     _print(output, results, folder)
+    if plot:
+        draw_results(output, results, folder)
 
 
 def _known(name: str, among: Sequence[str], what: str) -> str:
@@ -187,14 +186,17 @@ def simulate_settings(
     return results, run.path
 
 
-def draw_results(results: Sequence[Simulated], folder: Path) -> None:
-    """Draw find rate and mean reward by round into `by_round.png`, beside the limits."""
+def draw_results(output: Output, results: Sequence[Simulated], folder: Path) -> None:
+    """Draw find rate and mean reward by round into `by_round.png`; without the extra for plots, say what is missing."""
     from twenty_questions.plots import plot_by_round
 
     curves = {
         _title(result.setting): (result.summary.found_by_round, np.asarray(result.limit_by_round)) for result in results
     }
-    plot_by_round(curves, folder / "by_round.png")
+    try:
+        plot_by_round(curves, folder / "by_round.png")
+    except MissingExtraError as error:
+        output.warn(str(error))
 
 
 def _result(

@@ -104,6 +104,7 @@ def info_cli(table: Table = None, json: Json = False) -> None:
 
 def show_cli(
     name: Annotated[str, typer.Argument(metavar="KEYWORD|QUESTION-KEY", help="A keyword, or the key of a question.")],
+    question: Annotated[bool, typer.Option("--question", help="Take the name for a question's key.")] = False,
     table: Table = None,
     json: Json = False,
 ) -> None:
@@ -111,11 +112,11 @@ def show_cli(
 
     Examples:
         tq table show hammer
-        tq table show metal
+        tq table show metal --question
     """
     output = Output.choose(json=json)
     held = open_table(_folder(table))
-    rows = find(name, held.keywords)
+    rows = [] if question else find(name, held.keywords)
     columns = {question.key: column for column, question in enumerate(held.questions)}
     if rows:
         _show_keyword(output, held, rows[0])
@@ -191,9 +192,16 @@ def check(table: AnswerTable, labels: list[Label] | None, words: list[list[str]]
         ),
         lookalikes=_lookalikes(table, None),
         lookalikes_in_meaning=_lookalikes(table, meaning),
-        agreement=gold_agreement(table, labels) if labels else None,
+        agreement=_agreement(table, labels) if labels else None,
         recall=recall_of(table, words) if words else None,
     )
+
+
+def _agreement(table: AnswerTable, labels: list[Label]) -> Agreement:
+    try:
+        return gold_agreement(table, labels)
+    except ValueError as error:
+        raise InputError(f"the labels cannot be compared with this table: {error}") from error
 
 
 def _lookalikes(table: AnswerTable, columns: list[int] | None) -> tuple[tuple[str, str], ...]:

@@ -224,9 +224,12 @@ def map_tensor(path: Path, name: str) -> NDArray[Any]:
     start, end = 8 + header_length + place.begin, 8 + header_length + place.end
     if place.end - place.begin != math.prod(place.shape) * place.dtype.itemsize or end > size:
         raise InputError(f"{path}: is cut short or damaged", fix=_AGAIN)
-    if end == start:
-        return np.empty(place.shape, place.dtype)
-    mapped: NDArray[Any] = np.memmap(path, dtype=place.dtype, mode="r", offset=start, shape=place.shape)
+    try:
+        if end == start:
+            return np.empty(place.shape, place.dtype)
+        mapped: NDArray[Any] = np.memmap(path, dtype=place.dtype, mode="r", offset=start, shape=place.shape)
+    except ValueError as error:
+        raise InputError(f"{path}: holds no readable array {name!r}", fix=_AGAIN) from error
     return mapped
 
 

@@ -80,7 +80,7 @@ def read_run(path: Path) -> RunRecord:
             status=status,
             started=str(record["started"]),
             ended=record["ended"],
-            resumed=tuple(record["resumed"]),
+            resumed=tuple(str(moment) for moment in record["resumed"]),
             error=record["error"],
             packages=dict(record["packages"]),
             git=record["git"],

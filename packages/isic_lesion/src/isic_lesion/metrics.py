@@ -62,8 +62,8 @@ def partial_auc(
     levels, mass, reached = _malignant_levels(lesions)
     tpr_after = reached / reached[0]
     tpr_before = (reached - mass) / reached[0]
-    counted = np.count_nonzero(tpr_after > min_tpr)
-    levels, tpr_before, tpr_after = levels[:counted], tpr_before[:counted], tpr_after[:counted]
+    counted = tpr_after > np.maximum(tpr_before, min_tpr)  # a weight may vanish in rounding: no step, no area
+    levels, tpr_before, tpr_after = levels[counted], tpr_before[counted], tpr_after[counted]
 
     below, tied = _benign_shares(levels, lesions.benign, lesions.benign_weights)
     tpr_start = np.maximum(tpr_before, min_tpr)

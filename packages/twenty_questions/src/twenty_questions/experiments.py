@@ -46,7 +46,7 @@ def read_labels(path: Path) -> list[Label]:
         raise InputError(f"{path}: cannot be read as CSV ({error})") from error
     labels = []
     for number, row in enumerate(rows, start=2):
-        if not {"keyword", "question", "answer"} <= row.keys() or row["answer"] not in ("yes", "no"):
+        if not (row.get("keyword") and row.get("question") and row.get("answer") in ("yes", "no")):
             raise InputError(f"{path}, line {number}: expected keyword, question and an answer yes or no, got {row}")
         labels.append(Label(row["keyword"], row["question"], row["answer"] == "yes"))
     if not labels:

@@ -241,7 +241,7 @@ def _act(table: _Table, pair: _Pair, turn: Turn, step: int) -> _Action:
     start = table.clock()
     try:
         said = _call(seat.agent, observation, table.configuration())
-    except Exception as error:  # whatever an agent raises is the agent's own end
+    except (Exception, SystemExit) as error:  # whatever an agent raises is the agent's own end
         said = error
     seconds = table.clock() - start
     late = seconds - ACT_SECONDS > seat.overage

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twenty_questions.table import AnswerTable, probability_of
-from twenty_questions.words import spellings
+from twenty_questions.words import normalise, spellings
 
 __all__ = [
     "Agreement",
@@ -112,9 +112,10 @@ def gold_agreement(table: AnswerTable, labels: Iterable[Label]) -> Agreement:
     Raises:
         ValueError: if no label is about a shared keyword and question, or one of the two answers does not occur.
     """
-    rows = {
-        form: row for row, keyword in enumerate(table.keywords) for name in keyword.names for form in spellings(name)
-    }
+    rows: dict[str, int] = {}
+    for position, keyword in enumerate(table.keywords):
+        for name in keyword.names:
+            rows.setdefault(normalise(name), position)
     columns = {question.text: column for column, question in enumerate(table.questions)}
     signs = definite(table)
     scores: dict[bool, list[float]] = {True: [], False: []}
@@ -159,7 +160,7 @@ def recall_of(table: AnswerTable, words: Iterable[Sequence[str]]) -> Recall:
         ValueError: if the list is empty.
     """
     names = {name.lower() for keyword in table.keywords for name in keyword.names}
-    forms = {form for name in names for form in spellings(name)}
+    forms = {normalise(name) for name in names}
     listed = [tuple(entry) for entry in words]
     if not listed:
         raise ValueError("expected at least one word")

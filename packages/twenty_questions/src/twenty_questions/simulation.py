@@ -1,7 +1,7 @@
 """Whole games between a guesser and a partner of known behaviour, many at once, seeded.
 
 A game here is one pair's: ask, answer, guess, at most `rounds` times; there is no rival pair. The reward is the
-contest's, 21 - r for a hit in round r and -1 for none.
+contest's, `rounds` + 1 - r (there 21 - r) for a hit in round r and -1 for none.
 
 Every game gets its own generator from the seed and its position, so that results do not depend on the order or the
 number of games that are played. Games with equal histories share the guesser's thinking, which is deterministic.
@@ -64,7 +64,7 @@ class Summary(NamedTuple):
         find_rate: weighted share of games with a hit.
         find_rate_interval: Wilson interval, for the effective number of games when they are weighted.
         mean_rounds: weighted mean round of the hits; NaN without any.
-        mean_reward: weighted mean of 21 - r, with -1 for no hit.
+        mean_reward: weighted mean of rounds + 1 - r, with -1 for no hit.
         mean_reward_interval: normal interval of that mean.
         found_by_round: shape (rounds,): weighted share of games with a hit in round r or before.
     """
@@ -165,7 +165,7 @@ def simulate(
         table: the guesser's table.
         config: the guesser's configuration.
         partner: answers for the keyword.
-        keywords: the secrets, one a game; they need not be in the table.
+        keywords: the secrets, one a game; any that the partner knows.
         seed: of the partner's draws; near-ties of questions are broken by the same seed, equally in all games.
         first: the number of the first game among all that are simulated, so that a part gives what the whole gives.
         rounds: how many rounds a game has, at least 1.

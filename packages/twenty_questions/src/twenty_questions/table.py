@@ -112,7 +112,10 @@ def code_of(probabilities: ArrayLike) -> NDArray[np.uint8]:
 def save_table(table: AnswerTable, folder: Path) -> None:
     """Write a table as a folder; the manifest, which makes it whole, goes first and comes last."""
     folder = Path(folder)
-    (folder / "manifest.json").unlink(missing_ok=True)
+    manifest = folder / "manifest.json"
+    if manifest.is_file() and FORMAT.rsplit(" ", 1)[0] not in manifest.read_text(encoding="utf-8", errors="replace"):
+        raise InputError(f"{manifest}: belongs to something else", fix="Choose another folder")
+    manifest.unlink(missing_ok=True)
     write_json_lines(
         folder / "keywords.jsonl",
         (
@@ -197,7 +200,7 @@ def _read_keywords(path: Path) -> tuple[tuple[Keyword, ...], NDArray[np.float64]
             weight = float(row["prior"])
             if not (np.isfinite(weight) and weight > 0):
                 raise ValueError(f"expected a positive prior, got {weight}")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{path}, row {number}: not a keyword ({_reason(error)})") from error
         earlier = first_row.setdefault(normalise(keyword.name) or keyword.name, number)
         if earlier != number:

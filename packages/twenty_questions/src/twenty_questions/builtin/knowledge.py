@@ -9,7 +9,7 @@ A thing's entry is its names, then its statements, each a group and what holds o
 A listed key is a yes, `~key` is uncertain, a key of a stated group that is not listed is a no, and `-` states that
 nothing of the group holds. On a scale, `4` is a level, `3-5` a range (uncertain where a question's threshold falls
 inside it), and `-` says that the scale does not apply (no to all). A group that opens only for some things
-(`[food if edible]`) is closed, all no, where the opening key is a no.
+(`[food if edible]`) is closed, all no, unless the opening key is a yes or the group is stated all the same.
 
 What a person writes is completed by the questions' own implications (a mammal is an animal) and by nothing else: there
 are no defaults, so that a missing statement is an error and not a silent no.
@@ -110,8 +110,8 @@ class Knowledge:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.startswith("#"):
             yield number, line.rstrip()
@@ -237,6 +237,8 @@ def _answers_of(thing: Thing, groups: tuple[Group, ...]) -> tuple[list[int], lis
                 raise InputError(f"{name}: expected one level for {group.name}, got {tokens}")
             low, high = _levels(tokens[0], group.scale, f"{name}: {group.name}")
             if not group.questions:
+                if low < group.scale[0]:
+                    raise InputError(f"{name}: expected a level for {group.name}, got {tokens[0]!r}")
                 fame = low
             for question in group.questions:
                 values[question.key] = _at_threshold(question.threshold, low, high)
