@@ -2,69 +2,79 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
-from twenty_questions.rules import answer_by_rule
 
-from furikaeri_cli.tq.dialogue import Dialogue
-from twenty_questions.table import AnswerTable, probability_of
-from twenty_questions.understanding import Index, Understood, understand
-from twenty_questions.words import Keyword, find, matches
+from furikaeri_cli.output import Output
+from furikaeri_cli.tq.dialogue import PROTOCOL, Dialogue, Quit, shortened
+from furikaeri_cli.tq.moves import read_move
+from furikaeri_cli.tq.screen import counted, faint, headline, paragraph, spoken
+from furikaeri_common.errors import InputError, MissingExtraError
+from twenty_questions import thinking
+from twenty_questions.belief import Answer
+from twenty_questions.builtin.phrasing import embed_wordings, wordings_of
+from twenty_questions.hearing import Heard, hear
+from twenty_questions.table import AnswerTable
+from twenty_questions.thinking import ThinkingGame, Told
+from twenty_questions.transcripts import Game, write_games
+from twenty_questions.understanding import Index, index_wordings
 
-__all__ = ["Heard", "answer_what_they_ask", "hear"]
+__all__ = ["GUESSER_HELP", "answer_what_they_ask", "understanding_of"]
 
-_GUESS = re.compile(
-    r"\s*(?:my guess is|i guess|guess:?|i say)\s+(?:it is |it's )?(?:(?:an?|the) )?(?P<name>.+?)[\s.!?]*", re.I
-)
-_NAMED = re.compile(r"\s*is it(?: an?| the| some| your)? (?P<name>.+?)[\s.!?]*", re.I)
-_GIVE_UP = frozenset({"give up", "i give up", "reveal", "tell me"})
-_WORDS = ((0.9, "yes"), (0.6, "probably"), (0.4, "hard to say"), (0.1, "probably not"), (0.0, "no"))
+GUESSER_HELP = """\
+       Ask anything that has a yes or a no: “is it alive?”, “could I lift it?”, “does it start with k?”
+       guess kite          guesses; so do “is it a kite?” and the bare name
+       hint                tells you something true, for a turn
+       give up             shows what it was
+       quit                ends the game, and so does Ctrl-D"""
+
+MODELS = Path("~/.cache/furikaeri/models")
+"""Where models are kept, one folder each."""
+
+CACHE = Path("~/.cache/furikaeri/embeddings")
+"""Where what a model made of the table's questions is kept."""
+
+_SAID: Mapping[Answer, str] = {
+    "yes": "Yes",
+    "probably": "Probably",
+    "unknown": "Hard to say",
+    "probably not": "Probably not",
+    "no": "No",
+}
 
 
-class Heard(NamedTuple):
-    """What the machine made of one line.
+def understanding_of(table: AnswerTable, embeddings: str, output: Output) -> Index:
+    """Return what questions are understood with: by words, and by a model of sentences if that is asked for.
 
-    Attributes:
-        answer: its answer: yes, probably, hard to say, probably not, no; None if it cannot tell.
-        by: who answered: the name of a rule, "table", or "" if nobody could.
-        meaning: the table's question that the line was taken for, if it was.
-        opposite: whether the line asks the opposite of that question; the answer is to the line.
-        score: how alike line and question are.
+    Args:
+        table: whose questions they are.
+        embeddings: a folder or model, "auto" for the usual one if it is here, or "off".
+        output: hears when "auto" finds none.
+
+    Raises:
+        InputError: if the model that was named is not here or cannot be used.
     """
+    wordings = wordings_of(table)
+    if embeddings == "off":
+        return index_wordings(wordings)
+    from furikaeri_common.embedders import DEFAULT_EMBEDDER, open_embedder
 
-    answer: str | None
-    by: str
-    meaning: str = ""
-    opposite: bool = False
-    score: float = 0.0
-
-
-def hear(text: str, row: int, table: AnswerTable, index: Index) -> Heard:
-    """Answer a question about a keyword of the table: by the rules of spelling, else by the nearest question."""
-    verdict = answer_by_rule(text, table.keywords[row].name)
-    if verdict.answer is not None:
-        return Heard("yes" if verdict.answer else "no", verdict.rule)
-    meant: Understood | None = understand(index, text)
-    if meant is None:
-        return Heard(None, "")
-    p_yes = float(probability_of(table.codes[row, meant.column]))
-    p_said = 1 - p_yes if meant.opposite else p_yes
-    answer = next(word for least, word in _WORDS if p_said >= least)
-    return Heard(answer, "table", table.questions[meant.column].text, meant.opposite, meant.score)
+    try:
+        name = DEFAULT_EMBEDDER if embeddings == "auto" else embeddings
+        encoder = open_embedder(name, folders=[MODELS.expanduser()])
+    except (InputError, MissingExtraError) as error:
+        if embeddings != "auto":
+            raise
+        output.note(f"Questions are compared by their words alone: {error}")
+        return index_wordings(wordings)
+    return index_wordings(wordings, encoder, embed_wordings(wordings, encoder, name, CACHE.expanduser()))
 
 
-def named_guess(text: str, table: AnswerTable) -> str | None:
-    """Return the name that a line guesses: "guess kite", or "is it a kite?" when a kite is something it knows."""
-    if said := _GUESS.fullmatch(text):
-        return said["name"]
-    if (asked := _NAMED.fullmatch(text)) and find(asked["name"], table.keywords):
-        return asked["name"]
-    return None
-
-
-def answer_what_they_ask(dialogue: Dialogue, table: AnswerTable, index: Index, *, seed: int, turns: int) -> None:
+def answer_what_they_ask(
+    dialogue: Dialogue, table: AnswerTable, index: Index, *, seed: int, turns: int, save: Path | None = None
+) -> None:
     """Play one game in which the machine thinks of something.
 
     Args:
@@ -72,47 +82,141 @@ def answer_what_they_ask(dialogue: Dialogue, table: AnswerTable, index: Index, *
         table: what the machine knows; the secret is drawn from its prior.
         index: how it understands questions.
         seed: of the draw.
-        turns: questions and guesses together; 0: no end.
-
-    Raises:
-        Quit: if the other side stops.
+        turns: questions, hints and guesses together; 0: no end.
+        save: where to write the game down, however it ends; None: nowhere.
     """
-    row = int(np.random.default_rng(seed).choice(len(table.keywords), p=table.prior))
-    secret = table.keywords[row]
-    of = f" of {turns}" if turns else ""
-    text = "I have thought of something. Ask me in your own words, or guess (`guess kite`); `give up` ends the game."
-    dialogue.tell({"type": "start", "keywords": len(table.keywords)}, text)
-    taken = 0
-    while not turns or taken < turns:
-        event = {"type": "your turn", "turn": taken + 1}
-        reply = dialogue.ask(event, f"\n{taken + 1}{of}. Your question or guess?")
-        line = reply.text("question", "guess").strip()
-        if line.lower() in _GIVE_UP or reply.fields.get("give_up"):
-            break
-        guess = str(reply.fields["guess"]) if "guess" in reply.fields else named_guess(line, table)
-        if guess is not None:
-            taken += 1
-            if matches(guess, secret):
-                dialogue.tell({"type": "found", "name": secret.name, "turns": taken}, f"Yes! It is {secret.name}.")
-                return
-            dialogue.tell({"type": "wrong", "guess": guess}, f"  No, it is not {guess}.")
-        elif line:
-            heard = hear(line, row, table, index)
-            taken += heard.answer is not None
-            dialogue.tell({"type": "answer", **heard._asdict()}, _spoken(heard))
-    dialogue.tell({"type": "reveal", "name": secret.name, "turns": taken}, _revealed(secret, taken))
+    game = thinking.begin(table, np.random.default_rng(seed))
+    dialogue.tell(
+        {
+            "type": "start",
+            "protocol": PROTOCOL,
+            "as": "guesser",
+            "keywords": len(table.keywords),
+            "turns": turns,
+            "seed": seed,
+        },
+        paragraph(
+            f"I am thinking of one of {len(table.keywords):,} things. Ask in your own words, or guess: “guess kite”. "
+            "hint, give up, help and quit work, too.",
+            drawn=dialogue.is_drawn,
+        ),
+    )
+    outcome = "revealed"
+    try:
+        while not game.found and (not turns or game.turns < turns):
+            label = f"{game.turns + 1}/{turns}" if turns else f"{game.turns + 1}"
+            move = dialogue.ask(
+                {"type": "turn", "turn": game.turns + 1, "turns": turns},
+                headline("Your question or guess?", label=label, drawn=dialogue.is_drawn),
+                lambda reply: read_move(reply, table, index),
+                expects=["question", "guess", "hint", "give_up"],
+            )
+            match move.kind:
+                case "ask":
+                    game = _answer(dialogue, table, index, game, move.text)
+                case "guess":
+                    game = _judge(dialogue, table, game, move.text)
+                case "hint":
+                    game = _hint(dialogue, table, game)
+                case "give up":
+                    break
+        if game.found:
+            outcome = "found"
+        else:
+            _reveal(dialogue, table, game)
+    except Quit:
+        outcome = "quit"
+    finally:
+        if save:
+            write_games(save, [Game(table.keywords[game.row].name, game.rounds, source="tq play --as guesser")])
+    goodbye = paragraph("Until next time.", drawn=dialogue.is_drawn) if outcome == "quit" else None
+    dialogue.tell({"type": "end", "outcome": outcome}, goodbye)
 
 
-def _spoken(heard: Heard) -> str:
-    if heard.answer is None:
-        return "  I cannot tell; ask it another way. (That did not cost you a turn.)"
-    answer = heard.answer[0].upper() + heard.answer[1:]
-    if heard.by != "table":
-        return f"  {answer}. (a question of spelling: {heard.by})"
-    asked = f"the opposite of “{heard.meaning}”" if heard.opposite else f"“{heard.meaning}”"
-    return f"  {answer}. (understood as {asked})"
+def _answer(dialogue: Dialogue, table: AnswerTable, index: Index, game: ThinkingGame, text: str) -> ThinkingGame:
+    heard = hear(table, index, text)
+    if heard is None:
+        dialogue.tell(
+            {"type": "answer", "question": text, "answer": None},
+            paragraph("I cannot tell; ask it another way. (That cost no turn.)", drawn=dialogue.is_drawn),
+        )
+        return game
+    after, said, told = thinking.answer(table, game, text, heard)
+    event = {
+        "type": "answer",
+        "question": text,
+        "answer": said,
+        "how": heard.how,
+        "understood": heard.question.text if heard.question else heard.rule,
+        "opposite": heard.opposite,
+        "score": heard.score,
+        **told._asdict(),
+    }
+    dialogue.tell(event, headline(f"{_SAID[said]}.{_understood(heard)}", blank=False, drawn=dialogue.is_drawn))
+    _say_told(dialogue, told)
+    return after
 
 
-def _revealed(secret: Keyword, taken: int) -> str:
+def _understood(heard: Heard) -> str:
+    if heard.question is None:
+        return " (by its spelling)"
+    if heard.how == "worded":
+        return ""
+    opposite = "the opposite of " if heard.opposite else ""
+    return f" (I took it for {opposite}“{spoken(heard.question)}”)"
+
+
+def _say_told(dialogue: Dialogue, told: Told) -> None:
+    amount = f"{told.bits:.2f} bits" if told.bits >= 0.005 else "nothing"
+    left = f"{counted(told.left, 'thing')} that I know fit{'s' if told.left == 1 else ''} so far"
+    dialogue.remark(None, faint(f"That told you {amount}; {left}.", drawn=dialogue.is_drawn))
+
+
+def _judge(dialogue: Dialogue, table: AnswerTable, game: ThinkingGame, name: str) -> ThinkingGame:
+    judged = thinking.guess(table, game, name)
+    if judged is None:
+        dialogue.tell(
+            {"type": "wrong", "guess": name, "known": False},
+            paragraph(f"No; I do not even know {shortened(name)}. (That cost no turn.)", drawn=dialogue.is_drawn),
+        )
+        return game
+    after, told = judged
+    if after.found:
+        secret = table.keywords[game.row].name
+        dialogue.tell(
+            {"type": "found", "name": secret, "turns": after.turns},
+            headline(f"Yes! It is {secret}. You needed {counted(after.turns, 'turn')}.", drawn=dialogue.is_drawn),
+        )
+        return after
+    event = {"type": "wrong", "guess": name, "known": True, **told._asdict()}
+    dialogue.tell(event, headline(f"No, it is not {name}.", blank=False, drawn=dialogue.is_drawn))
+    _say_told(dialogue, told)
+    return after
+
+
+def _hint(dialogue: Dialogue, table: AnswerTable, game: ThinkingGame) -> ThinkingGame:
+    given = thinking.hint(table, game)
+    if given is None:
+        dialogue.tell({"type": "hint", "text": None}, paragraph("I have no more hints.", drawn=dialogue.is_drawn))
+        return game
+    after, question, told = given
+    event = {"type": "hint", "text": question.text, "answer": "yes", **told._asdict()}
+    dialogue.tell(event, headline(f"{question.text} Yes.", blank=False, drawn=dialogue.is_drawn))
+    _say_told(dialogue, told)
+    return after
+
+
+def _reveal(dialogue: Dialogue, table: AnswerTable, game: ThinkingGame) -> None:
+    secret, left = table.keywords[game.row], int(game.fits.sum())
     also = f" (also: {', '.join(secret.alts)})" if secret.alts else ""
-    return f"\nIt was: {secret.name}{also}. You used {taken} turns."
+    likeliest = table.keywords[int(np.where(game.fits, table.prior, 0).argmax())]
+    dialogue.tell(
+        {"type": "revealed", "name": secret.name, "alts": list(secret.alts), "turns": game.turns, "left": left},
+        headline(f"It was {secret.name}{also}.", drawn=dialogue.is_drawn),
+    )
+    if left == 1:
+        text = "Nothing else that I know fitted what you were told."
+    else:
+        others = f"{counted(left - 1, 'other thing')} that I know fitted what you were told"
+        text = f"{others}." if likeliest == secret else f"{others}; I would have guessed {likeliest.name}."
+    dialogue.remark(None, paragraph(text, drawn=dialogue.is_drawn))

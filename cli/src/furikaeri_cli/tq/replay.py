@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -119,7 +120,8 @@ def _about(seen: Replay) -> str:
 
 def _row(number: int, seen: Seen) -> tuple[object, ...]:
     secret = "" if seen.rank is None or seen.probability is None else f"{seen.rank}. {percent(seen.probability)}"
-    top = ", ".join(f"{name} {percent(probability)}" for name, probability in seen.top)
+    between = "\n" if sys.stdout.isatty() else ", "
+    top = between.join(f"{name} {percent(probability)}" for name, probability in seen.top)
     return number, _question(seen), seen.answer or "", f"{seen.bits:.2f}", seen.guess or "", top, secret
 
 
