@@ -89,3 +89,17 @@ def test_what_is_wrong_is_said_in_one_line(invoke, tmp_path: Path, arguments: tu
 def test_a_setting_named_twice_is_played_once(invoke, tmp_path: Path) -> None:
     results = figures(invoke, "--noise", "0", "--noise", "0", "--games", "2", "--runs", str(tmp_path))
     assert len(results) == 1
+
+
+def test_a_word_list_is_bisected_and_its_faults_are_named(invoke, tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(keyword.name for keyword in builtin_table().keywords[:40]) + "\n", encoding="utf-8")
+    common = ("--strategy", "opening", "--partner", "alpha", "--words", str(path), "--runs", str(tmp_path / "runs"))
+    (result,) = figures(invoke, *common, "--games", "30", "--rounds", "8")
+    assert 0 < result["summary"]["find_rate"] < 1
+    faults = {"ring\nRing\n": "line 2: 'Ring' is already in line 1", "ring\n\ncup\n": "line 2: is empty"}
+    for text, complaint in faults.items():
+        path.write_text(text, encoding="utf-8")
+        code, out, err = invoke("tq", "simulate", *common)
+        assert (code, out) == (2, "")
+        assert complaint in err

@@ -18,6 +18,7 @@ from twenty_questions.builtin.build import TABLE_FOLDER
 from twenty_questions.experiments import PARTNERS, STRATEGIES, play_part, read_labels, secrets_of
 from twenty_questions.simulation import Outcome, Summary, summarise
 from twenty_questions.table import open_table
+from twenty_questions.word_files import read_words
 
 __all__ = ["Setting", "Simulated", "draw_results", "simulate_cli", "simulate_settings"]
 
@@ -65,6 +66,9 @@ def simulate_cli(
     labels: Annotated[
         Path | None, typer.Option("--labels", metavar="CSV", help="Answers of the partner `labels`.")
     ] = None,
+    words: Annotated[
+        Path | None, typer.Option("--words", metavar="FILE", help="A list to bisect instead of the table's keywords.")
+    ] = None,
     table: Table = None,
     plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw find rate and reward by round.")] = True,
     runs: Runs = Path("runs"),
@@ -96,6 +100,7 @@ def simulate_cli(
         settings,
         table=table or TABLE_FOLDER,
         labels=labels,
+        words=words,
         games=games,
         rounds=rounds,
         seed=seed,
@@ -119,6 +124,7 @@ def simulate_settings(
     *,
     table: Path,
     labels: Path | None,
+    words: Path | None = None,
     games: int,
     rounds: int,
     seed: int,
@@ -132,6 +138,7 @@ def simulate_settings(
         settings: what to play.
         table: the table's folder.
         labels: the labels of the partner `labels`.
+        words: a word a line, with a tab and its weight if words differ: what `opening` bisects; None: the keywords.
         games: how many games each, with secrets from the prior; 0: every possible secret once.
         rounds: rounds in a game.
         seed: of everything random.
@@ -147,6 +154,8 @@ def simulate_settings(
 
     held = open_table(table)
     answers = read_labels(labels) if labels else None
+    if words:
+        read_words(words)
     tasks: list[Task] = []
     secrets: dict[Setting, list[int]] = {}
     for setting in settings:
@@ -155,6 +164,7 @@ def simulate_settings(
             part = {
                 "table": str(table.resolve()),
                 "labels": str(labels.resolve()) if labels else None,
+                "words": str(words.resolve()) if words else None,
                 **setting._asdict(),
                 "secrets": secrets[setting][first : first + GAMES_PER_SHARD],
                 "first": first,
@@ -163,7 +173,8 @@ def simulate_settings(
             }
             tasks.append(Task(f"{setting.strategy}-{setting.partner}-{setting.noise}-{first:06d}", part))
     config = {"settings": [setting._asdict() for setting in settings], "games": games, "rounds": rounds}
-    data = {"table": fingerprint_of(table)} | ({"labels": fingerprint_of(labels)} if labels else {})
+    files = {"table": table, "labels": labels, "words": words}
+    data = {name: fingerprint_of(path) for name, path in files.items() if path}
     unfinished = find_unfinished(runs, "tq simulate", config, seed=seed, data=data)
     engine = LocalProcesses(workers)
     with start_run(runs, "tq simulate", config, seed=seed, data=data, resume=unfinished) as run:

@@ -16,6 +16,7 @@ from twenty_questions.guesser import GuesserConfig
 from twenty_questions.quality import Label
 from twenty_questions.simulation import Partner, alpha_partner, flipping, labelled_partner, simulate, table_partner
 from twenty_questions.table import AnswerTable, open_table
+from twenty_questions.word_files import read_words
 from twenty_questions.words import normalise, spellings
 
 __all__ = ["PARTNERS", "STRATEGIES", "play_part", "read_labels", "secrets_of"]
@@ -84,7 +85,7 @@ def play_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Play one part of a simulation; a task (see `furikaeri_common.tasks`).
 
     Args:
-        inputs: table (folder), labels (file or None), strategy, partner, noise, secrets (rows), first, rounds, seed.
+        inputs: table (folder), labels and words (files or None), strategy, partner, noise, secrets (rows), first, rounds, seed.
         folder: not used.
 
     Returns:
@@ -107,6 +108,7 @@ def play_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         keywords,
         seed=inputs["seed"],
         first=inputs["first"],
+        words=read_words(Path(inputs["words"])) if inputs["words"] else None,
         rounds=inputs["rounds"],
     )
     return {"found_in": outcome.found_in.tolist()}
