@@ -85,7 +85,8 @@ def play_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Play one part of a simulation; a task (see `furikaeri_common.tasks`).
 
     Args:
-        inputs: table (folder), labels and words (files or None), strategy, partner, noise, secrets (rows), first, rounds, seed.
+        inputs: table (folder), labels and words (files or None), strategy, partner, noise, secrets (rows), first,
+            rounds, seed.
         folder: not used.
 
     Returns:
