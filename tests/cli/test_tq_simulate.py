@@ -59,7 +59,7 @@ def test_labels_answer_for_the_things_they_know(invoke, tmp_path: Path) -> None:
 def test_a_run_is_kept_with_its_plot(invoke, tmp_path: Path) -> None:
     code, out, err = invoke("tq", "simulate", "--games", "5", "--runs", str(tmp_path))
     assert code == 0, err
-    assert out.startswith("strategy\tpartner\tnoise")
+    assert out.startswith("setting\tgames\tfound (95 %)")
     (run,) = tmp_path.iterdir()
     assert (run / "by_round.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((run / "run.json").read_text())["status"] == "done"

@@ -233,45 +233,29 @@ def _plain(result: Simulated) -> dict[str, Any]:
 
 
 def _title(setting: Setting) -> str:
-    return f"{setting.strategy}, {setting.partner}, {setting.noise:.0%} flipped"
+    return f"{setting.strategy}, {setting.partner}, {setting.noise:.0%}"
 
 
-def _interval(bounds: tuple[float, float], digits: int) -> str:
-    return f"{bounds[0]:.{digits}f} to {bounds[1]:.{digits}f}"
+def _interval(bounds: tuple[float, float], scale: float) -> str:
+    return f"{scale * bounds[0]:.1f}-{scale * bounds[1]:.1f}"
 
 
 def _print(output: Output, results: Sequence[Simulated], folder: Path) -> None:
-    columns = (
-        "strategy",
-        "partner",
-        "noise",
-        "games",
-        "find rate",
-        "95 %",
-        "limit",
-        "rounds",
-        "least",
-        "reward",
-        "95 % ",
-    )
+    columns = ("setting", "games", "found (95 %)", "limit", "rounds", "least", "reward (95 %)")
     rows = [
         (
-            result.setting.strategy,
-            result.setting.partner,
-            result.setting.noise,
+            _title(result.setting),
             result.summary.games,
-            f"{result.summary.find_rate:.3f}",
-            _interval(result.summary.find_rate_interval, 3),
-            f"{result.limit_by_round[-1]:.3f}",
+            f"{result.summary.find_rate:.1%} ({_interval(result.summary.find_rate_interval, 100)})",
+            f"{result.limit_by_round[-1]:.1%}",
             f"{result.weighted.mean_rounds:.2f}",
             f"{result.fewest_rounds:.2f}",
-            f"{result.summary.mean_reward:.2f}",
-            _interval(result.summary.mean_reward_interval, 2),
+            f"{result.summary.mean_reward:.1f} ({_interval(result.summary.mean_reward_interval, 1)})",
         )
         for result in results
     ]
     output.table(columns, rows, value={"results": [_plain(result) for result in results], "run": str(folder)})
     output.note(
-        "rounds: mean round of the hits, weighted by the prior, beside the least that any strategy can have without "
+        "setting: strategy, partner, share of answers flipped; rounds: mean round of the hits, weighted by the prior, beside the least that any strategy can have without "
         f"noise; limit: the largest find rate at this noise.\nKept in {folder}"
     )
