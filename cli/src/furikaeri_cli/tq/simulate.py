@@ -256,6 +256,7 @@ def _print(output: Output, results: Sequence[Simulated], folder: Path) -> None:
     ]
     output.table(columns, rows, value={"results": [_plain(result) for result in results], "run": str(folder)})
     output.note(
-        "setting: strategy, partner, share of answers flipped; rounds: mean round of the hits, weighted by the prior, beside the least that any strategy can have without "
-        f"noise; limit: the largest find rate at this noise.\nKept in {folder}"
+        "setting: strategy, partner, share of answers flipped; rounds: mean round of the hits, weighted by the prior, "
+        "beside the least that any strategy can have without noise; limit: the largest find rate at this noise.\n"
+        f"Kept in {folder}"
     )
