@@ -25,9 +25,9 @@ OPEN = ("asking", "guessing")
 
 
 def play(table: AnswerTable, config: SessionConfig, replies: list[tuple[Answer, bool]]) -> Session:
-    """Play with these replies, used again from the start when they run out, for at most 200 turns."""
+    """Play with these replies, used again from the start when they run out, for at most 1,000 turns."""
     game = games.begin(table, config)
-    while game.stage in OPEN and len(game.turns) < 200:
+    while game.stage in OPEN and len(game.turns) < 1000:
         game = step(table, config, game, replies[len(game.turns) % len(replies)])
     return game
 
