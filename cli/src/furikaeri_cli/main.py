@@ -29,7 +29,6 @@ TQ = Group(
         Command("play", "furikaeri_cli.tq.play", "play_cli", "Play against the machine, either way round."),
         Command("match", "furikaeri_cli.tq.match", "match_cli", "Play whole matches between agents."),
         Command("replay", "furikaeri_cli.tq.replay", "replay_cli", "Show any game again, with the best guesses."),
-        Command("replay", "furikaeri_cli.tq.replay", "replay_cli", "Show a game round by round."),
         Command("simulate", "furikaeri_cli.tq.simulate", "simulate_cli", "Play many games and report figures."),
         Group(
             "table",
