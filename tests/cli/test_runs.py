@@ -29,12 +29,13 @@ def test_list_names_runs_and_damage(invoke, root: Path) -> None:
     code, out, err = invoke("furikaeri", "runs", "list", "--runs", root)
     assert code == 0
     header, *rows = [line.split("\t") for line in out.splitlines()]
-    assert header == ["id", "status", "command", "started", "seed"]
+    assert header == ["id", "status", "command", "started", "seed", "size"]
     assert [row[:3] for row in rows] == [["one", "done", "tq simulate"], ["two", "done", "tq simulate"]]
     assert err.startswith(f"warning: {root / 'bad' / 'run.json'}, line 1: not JSON")
     document = json.loads(invoke("furikaeri", "runs", "list", "--runs", root, "--json").out)
     assert [run["id"] for run in document["runs"]] == ["one", "two"]
     assert document["runs"][0]["config"] == {"games": 5, "same": 1}
+    assert all(run["size"] > 0 for run in document["runs"])
     assert len(document["damaged"]) == 1
 
 

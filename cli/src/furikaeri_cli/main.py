@@ -61,6 +61,7 @@ RUNS = Group(
         Command("list", "furikaeri_cli.runs", "list_cli", "List the runs below a folder."),
         Command("show", "furikaeri_cli.runs", "show_cli", "Show one run in full."),
         Command("compare", "furikaeri_cli.runs", "compare_cli", "Lay runs side by side."),
+        Command("prune", "furikaeri_cli.pruning", "prune_cli", "Delete runs that are no longer wanted."),
     ),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -12,11 +14,27 @@ from furikaeri_cli.output import Output
 from furikaeri_common.comparison import Comparison, compare, last_metrics
 from furikaeri_common.documents import flatten
 from furikaeri_common.errors import InputError
+from furikaeri_common.pruning import folder_size
 from furikaeri_common.records import RunRecord, find_run, list_runs, read_metrics
 
-__all__ = ["ComparedRuns", "ShownRun", "compare_cli", "compare_runs", "list_cli", "show_cli", "show_run"]
+__all__ = [
+    "RUN_NAME",
+    "ComparedRuns",
+    "ShownRun",
+    "compare_cli",
+    "compare_runs",
+    "draw_runs",
+    "list_cli",
+    "show_cli",
+    "show_run",
+    "size_text",
+]
 
-_NAME = "An id, the beginning of one, or the path of a run folder."
+RUN_NAME = "An id, the beginning of one, or the path of a run folder."
+"""How a person may name a run, for the help."""
+
+_COLUMNS = ("id", "status", "command", "started", "seed", "size")
+_FIRST_TO_GO = ("seed", "started", "command", "size", "status")  # on a narrow terminal; an id tells most of them
 
 
 class ShownRun(NamedTuple):
@@ -75,6 +93,7 @@ def compare_runs(root: Path, names: list[str]) -> ComparedRuns:
 def list_cli(runs: Runs = Path("runs"), json: Json = False, quiet: Quiet = False) -> None:
     """List the runs below a folder, oldest first.
 
+    The size is what a run takes on disk; a narrow terminal shows the id whole and leaves out what has no room.
     A folder that is no run or whose record is damaged is named on stderr, and with --json under "damaged".
 
     Examples:
@@ -83,17 +102,57 @@ def list_cli(runs: Runs = Path("runs"), json: Json = False, quiet: Quiet = False
     """
     output = Output.choose(json=json, quiet=quiet)
     records, damaged = list_runs(runs)
-    columns = ("id", "status", "command", "started", "seed")
-    rows = [(run.id, run.status, run.command, run.started[:19].replace("T", " "), run.seed) for run in records]
-    output.table(columns, rows, value={"runs": records, "damaged": [str(error) for error in damaged]})
+    sizes = [folder_size(run.path) for run in records]
+    documents = [{**run._asdict(), "size": size} for run, size in zip(records, sizes, strict=True)]
+    draw_runs(output, records, sizes, {"runs": documents, "damaged": [str(error) for error in damaged]})
     for error in damaged:
         output.warn(str(error))
     if not records:
         output.note(f"{runs}: no runs yet")
 
 
+def draw_runs(output: Output, records: Sequence[RunRecord], sizes: Sequence[int], value: object) -> None:
+    """Print a table of runs; on a narrow terminal columns are left out, for an id must be whole to be copied.
+
+    Args:
+        output: the command's voice.
+        records: the runs, in the order of the rows.
+        sizes: what each takes on disk, in bytes.
+        value: what `--json` prints.
+    """
+    rows = [
+        (run.id, run.status, run.command, run.started[:19].replace("T", " "), run.seed, size_text(size))
+        for run, size in zip(records, sizes, strict=True)
+    ]
+    shown = list(_COLUMNS)
+    if sys.stdout.isatty() and not output.is_json:
+        room = output.console().width
+        for name in _FIRST_TO_GO:
+            if _width(shown, rows) > room:
+                shown.remove(name)
+    places = [_COLUMNS.index(name) for name in shown]
+    output.table(shown, [tuple(row[place] for place in places) for row in rows], value=value)
+
+
+def _width(shown: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    """Return the cells that a table drawn on a terminal takes, three of them between two columns."""
+    places = [_COLUMNS.index(name) for name in shown]
+    widths = [max(len(str(row[place])) for row in (_COLUMNS, *rows)) for place in places]
+    return sum(widths) + 3 * len(widths)
+
+
+def size_text(size: int) -> str:
+    """Return bytes as a person reads them: three digits and a decimal unit."""
+    if size < 1000:
+        return f"{size} B"
+    amount, unit = size / 1e3, 0
+    while amount >= 999.5 and unit < 4:
+        amount, unit = amount / 1e3, unit + 1
+    return f"{amount:.3g} {('kB', 'MB', 'GB', 'TB', 'PB')[unit]}"
+
+
 def show_cli(
-    run: Annotated[str, typer.Argument(help=_NAME)],
+    run: Annotated[str, typer.Argument(help=RUN_NAME)],
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
@@ -126,7 +185,7 @@ def show_cli(
 
 
 def compare_cli(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help=f"Two or more. {_NAME}")],
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help=f"Two or more. {RUN_NAME}")],
     runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:

@@ -33,11 +33,13 @@ class Deleted(NamedTuple):
         id: its folder's name.
         size: bytes on disk that it took; 0 where it stays.
         reason: why it stays; "" if it is gone.
+        failed: it should have gone, but could not be deleted.
     """
 
     id: str
     size: int
     reason: str
+    failed: bool = False
 
 
 def folder_size(path: Path) -> int:
@@ -108,8 +110,7 @@ def choose_runs(
 def _age(record: RunRecord, now: datetime) -> timedelta:
     """Return how long ago a run ended; nothing where its moments cannot be read, so that it is never too old."""
     try:
-        moment = datetime.fromisoformat(record.ended or (*record.resumed, record.started)[-1 if record.resumed else 0])
-        return now - moment
+        return now - datetime.fromisoformat(record.ended or (record.started, *record.resumed)[-1])
     except (ValueError, TypeError):
         return timedelta(0)
 
@@ -171,9 +172,7 @@ def sweep_leftovers(root: Path) -> int:
 
 
 def _leftovers(paths: Iterable[Path]) -> list[Path]:
-    return sorted(
-        path for path in paths if _LEFTOVER.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
-    )
+    return sorted(path for path in paths if _LEFTOVER.fullmatch(path.name) and path.is_dir() and not path.is_symlink())
 
 
 def _remove(folder: Path, named: Path) -> None:
