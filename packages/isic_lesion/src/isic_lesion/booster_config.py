@@ -1,0 +1,190 @@
+"""What a table model is trained with: a library's parameters, and how rows and labels reach it.
+
+A configuration is a plain value. It becomes JSON and comes back equal, and whatever changes a booster is in it, so
+that two boosters of one configuration, one seed and the same rows are the same to the bit (on a CPU).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["BoosterConfig", "HospitalFeatures", "Library"]
+
+Library = Literal["xgboost", "lightgbm"]
+HospitalFeatures = Literal["with", "without", "blanked"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LARGEST_SEED = 2**31 - 1  # both libraries keep a seed in 32 signed bits
+
+_XGBOOST = """
+    alpha base_score colsample_bylevel colsample_bynode colsample_bytree eta gamma grow_policy interaction_constraints
+    lambda learning_rate max_bin max_cached_hist_node max_delta_step max_depth max_leaves min_child_weight
+    min_split_loss monotone_constraints num_parallel_tree reg_alpha reg_lambda sampling_method scale_pos_weight
+    subsample
+"""
+_LIGHTGBM = """
+    bagging_fraction bagging_freq bin_construct_sample_cnt boost_from_average boosting data_sample_strategy
+    device_type drop_rate enable_bundle extra_trees feature_fraction feature_fraction_bynode force_col_wise
+    force_row_wise gpu_device_id gpu_platform_id gpu_use_dp histogram_pool_size interaction_constraints lambda_l1
+    lambda_l2 learning_rate linear_lambda linear_tree max_bin max_delta_step max_depth max_drop min_data_in_bin
+    min_data_in_leaf min_gain_to_split min_sum_hessian_in_leaf monotone_constraints monotone_penalty
+    neg_bagging_fraction num_leaves other_rate path_smooth pos_bagging_fraction scale_pos_weight sigmoid skip_drop
+    top_rate uniform_drop xgboost_dart_mode
+"""
+_PARAMS: Mapping[str, frozenset[str]] = {
+    "xgboost": frozenset(_XGBOOST.split()),
+    "lightgbm": frozenset(_LIGHTGBM.split()),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoosterConfig:
+    """How boosters of one kind are trained; everything is checked on making one.
+
+    Args:
+        name: of the model, in files and in the column `model` of scores: letters, digits, `.`, `_` and `-`.
+        library: "xgboost" or "lightgbm".
+        params: the library's own parameters of its trees, by its own names; text, numbers or booleans.
+        rounds: trees at most, at least 1.
+        early_stopping_rounds: stop when the validation rows' pAUC has not risen for so many rounds, and keep the
+            best; the validation scores are then a little too good. None: never.
+        seeds: one booster each per fold; their log-odds are averaged.
+        device: "cpu", or "gpu" (XGBoost's `cuda`; LightGBM's `gpu` unless `params` sets `device_type`).
+        threads: of each booster, at least 1; part of what fixes its bits.
+        negatives_per_positive: how many negatives are drawn per positive, without repetition, anew for every seed and
+            fold; above 0. None: all.
+        least_positive_ratio: positives per negative, in (0, 1], up to which positives are repeated before the
+            negatives are drawn; 0.003 with `negatives_per_positive=100` is a recipe of several solutions. None: once.
+        soft_labels: whether indeterminate lesions train as label 1 of weight 0.5 (else as benign).
+        hospital_features: "with" what is derived from the hospital, "without" it, or "blanked": with it, and every
+            training row a second time with it missing, both at half weight, for one model that knows either case.
+        feature_noise: a pattern of feature names (`*` and `?` as in a shell) -> standard deviation, in the feature's
+            own unit, of Gaussian noise added in training alone; against too much trust in out-of-fold scores.
+
+    Raises:
+        ValueError: if a value is out of its range or a parameter is unknown to the library; it names the field.
+    """
+
+    name: str
+    library: Library
+    params: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    rounds: int
+    early_stopping_rounds: int | None = None
+    seeds: tuple[int, ...] = (42,)
+    device: Literal["cpu", "gpu"] = "cpu"
+    threads: int = 1
+    negatives_per_positive: float | None = None
+    least_positive_ratio: float | None = None
+    soft_labels: bool = True
+    hospital_features: HospitalFeatures = "with"
+    feature_noise: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check every field, and take copies of what could be changed from outside."""
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            _refuse("name", "letters, digits, '.', '_' and '-', at most 64, not a sign first", self.name)
+        _one_of("library", self.library, ("xgboost", "lightgbm"))
+        _one_of("device", self.device, ("cpu", "gpu"))
+        _one_of("hospital_features", self.hospital_features, ("with", "without", "blanked"))
+        _whole("rounds", self.rounds, at_least=1)
+        _whole("threads", self.threads, at_least=1)
+        if self.early_stopping_rounds is not None:
+            _whole("early_stopping_rounds", self.early_stopping_rounds, at_least=1)
+        if self.negatives_per_positive is not None and not _number(self.negatives_per_positive) > 0:
+            _refuse("negatives_per_positive", "a number above 0", self.negatives_per_positive)
+        if self.least_positive_ratio is not None and not 0 < _number(self.least_positive_ratio) <= 1:
+            _refuse("least_positive_ratio", "a number in (0, 1]", self.least_positive_ratio)
+        _one_of("soft_labels", self.soft_labels, (True, False))
+        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        object.__setattr__(self, "params", _params(self.library, self.params))
+        object.__setattr__(self, "feature_noise", _noise(self.feature_noise))
+        if "device_type" in self.params and self.device == "cpu":
+            _refuse("params.device_type", "device = 'gpu' beside it", self.params["device_type"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the configuration as JSON has it; `from_json` makes an equal one of it."""
+        document = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        kept = {"seeds": list(self.seeds), "params": dict(self.params), "feature_noise": dict(self.feature_noise)}
+        return {**document, **kept}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> BoosterConfig:
+        """Return the configuration that a JSON or TOML document describes; what it leaves out is the default.
+
+        Raises:
+            ValueError: if a field is unknown, missing or out of its range; it names the field.
+        """
+        known = [entry.name for entry in dataclasses.fields(cls)]
+        for name in document:
+            if name not in known:
+                raise ValueError(f"no field is called {name!r}{_nearest(name, known)}")
+        for name in ("name", "library", "rounds"):
+            if name not in document:
+                raise ValueError(f"expected {name}, got no such field")
+        return cls(**document)
+
+
+def _params(library: str, params: Any) -> dict[str, bool | int | float | str]:
+    if not isinstance(params, Mapping):
+        _refuse("params", "names and values", params)
+    for name, value in params.items():
+        if name not in _PARAMS[library]:
+            nearest = _nearest(str(name), sorted(_PARAMS[library]))
+            raise ValueError(f"expected params of {library}'s trees, got {name!r}{nearest}")
+        if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
+            _refuse(f"params.{name}", "text, a finite number, true or false", value)
+    return dict(params)
+
+
+def _noise(noise: Any) -> dict[str, float]:
+    if not isinstance(noise, Mapping):
+        _refuse("feature_noise", "patterns and standard deviations", noise)
+    for pattern, deviation in noise.items():
+        if not isinstance(pattern, str) or not pattern or not _number(deviation) >= 0:
+            _refuse(f"feature_noise.{pattern}", "a number of at least 0", deviation)
+    return {pattern: float(deviation) for pattern, deviation in noise.items()}
+
+
+def _seeds(seeds: Any) -> tuple[int, ...]:
+    if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
+        _refuse("seeds", "a list of whole numbers", seeds)
+    kept = tuple(seeds)
+    if not kept or len(set(kept)) != len(kept):
+        _refuse("seeds", "at least one, each once", list(kept))
+    for seed in kept:
+        _whole("seeds", seed, at_least=0)
+        if seed > _LARGEST_SEED:
+            _refuse("seeds", f"at most {_LARGEST_SEED}", seed)
+    return kept
+
+
+def _whole(name: str, value: Any, *, at_least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        _refuse(name, f"a whole number of at least {at_least}", value)
+
+
+def _number(value: Any) -> float:
+    """Return a finite number as it is, NaN for anything else: NaN fails every comparison."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return math.nan
+    return float(value)
+
+
+def _one_of(name: str, value: Any, choices: tuple[object, ...]) -> None:
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+        _refuse(name, " or ".join(repr(choice) for choice in choices), value)
+
+
+def _refuse(name: str, expected: str, got: object) -> None:
+    raise ValueError(f"expected {name}: {expected}; got {got!r}")
+
+
+def _nearest(name: str, among: list[str]) -> str:
+    found = difflib.get_close_matches(name, among, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,438 @@
+"""One booster: trained on an array, and scoring arrays; XGBoost and LightGBM behind the same three functions.
+
+On a CPU, the same rows, configuration and seed give the same booster to the bit, and a row's score does not depend on
+the rows around it. On a GPU the libraries promise neither across devices.
+
+Features are float32 of shape (N, F), NaN where missing. A booster keeps the names of its features, so it refuses a
+matrix of another width, and a file of it says what its columns mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from furikaeri_common.errors import InputError, MissingExtraError, WorkError
+from isic_lesion.booster_config import BoosterConfig, Library
+from isic_lesion.metrics import partial_auc
+from isic_lesion.training_rows import TrainingRows, add_noise, generator_of, sample_rows, with_blanked_copies
+
+if TYPE_CHECKING:
+    import lightgbm
+    import xgboost
+
+__all__ = ["Booster", "Importances", "Matrix", "Validation", "fit", "fit_rows", "sigmoid"]
+
+Matrix = NDArray[np.float32]
+_SAFE_IN_NAMES = "-_.~()*/+| "
+_STOPPING_METRIC = "pAUC"
+_PLACE_IN_SOURCE = re.compile(r"^\[\d\d:\d\d:\d\d\] \S+:\d+: (Check failed: )?")
+
+
+class Validation(NamedTuple):
+    """Rows that tell when to stop: features (N, F), and targets 0 or 1 (N,), both present."""
+
+    features: Matrix
+    target: NDArray[Any]
+
+
+class Importances(NamedTuple):
+    """How much each feature is used.
+
+    Attributes:
+        gain: the share of all splits' gain, adding up to 1 unless there is no split; float64, shape (F,).
+        splits: how many splits use it; int64, shape (F,).
+    """
+
+    gain: NDArray[np.float64]
+    splits: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Booster:
+    """A trained booster.
+
+    Args:
+        library: which library it belongs to.
+        native: the library's own object.
+        names: of the features, in the order of the columns.
+        threads: with which it scores; the scores do not depend on it.
+    """
+
+    library: Library
+    native: xgboost.Booster | lightgbm.Booster
+    names: tuple[str, ...]
+    threads: int = 1
+
+    def log_odds(self, features: Matrix) -> NDArray[np.float64]:
+        """Return each row's log-odds of being malignant, as trained: not calibrated; shape (N,).
+
+        Raises:
+            TypeError: if the features are not float32.
+            ValueError: if they are not of shape (N, F).
+        """
+        matrix = _checked_matrix(features, len(self.names))
+        if not len(matrix):
+            return np.empty(0)
+        if self.library == "xgboost":
+            # Without a copy into the library's own matrix: scoring needs no memory but the scores'.
+            odds = self.native.inplace_predict(matrix, predict_type="margin", validate_features=False)
+        else:
+            odds = self.native.predict(matrix, raw_score=True, num_threads=self.threads)
+        return np.asarray(odds, dtype=np.float64)
+
+    def predict(self, features: Matrix) -> NDArray[np.float64]:
+        """Return each row's probability of being malignant, as trained: not calibrated; in [0, 1], shape (N,)."""
+        return sigmoid(self.log_odds(features))
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds of trees it has: fewer than asked where it was stopped early."""
+        counted = self.native.num_boosted_rounds if self.library == "xgboost" else self.native.current_iteration
+        return int(counted())
+
+    def importances(self) -> Importances:
+        """Return how much each feature is used."""
+        if self.library == "xgboost":
+            place = {_encoded(name): column for column, name in enumerate(self.names)}
+            gain, splits = np.zeros(len(place)), np.zeros(len(place), dtype=np.int64)
+            for name, value in self.native.get_score(importance_type="total_gain").items():
+                gain[place[name]] = value
+            for name, value in self.native.get_score(importance_type="weight").items():
+                splits[place[name]] = int(value)
+        else:
+            gain = np.asarray(self.native.feature_importance("gain"), dtype=np.float64)
+            splits = np.asarray(self.native.feature_importance("split"), dtype=np.int64)
+        return Importances(gain / gain.sum() if gain.sum() > 0 else gain, splits)
+
+    def to_bytes(self) -> bytes:
+        """Return the booster in its library's own format: UBJSON of XGBoost, text of LightGBM."""
+        if self.library == "xgboost":
+            return bytes(self.native.save_raw("ubj"))
+        return str(self.native.model_to_string()).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, library: Library, *, threads: int = 1) -> Booster:
+        """Return the booster that `to_bytes` wrote; it scores on the CPU.
+
+        Raises:
+            ValueError: if the bytes are no booster of the library, or its features have no names.
+        """
+        if not content:
+            raise ValueError(f"no {library} booster (it is empty)")  # XGBoost would end the process
+        try:
+            with _silently():
+                native = _xgboost_of(content, threads) if library == "xgboost" else _lightgbm_of(content)
+                names = native.feature_names if library == "xgboost" else native.feature_name()
+        except _unreadable(library) as error:
+            raise ValueError(f"no {library} booster ({_first_line(error)})") from error
+        if not names:
+            raise ValueError(f"a {library} booster without names of its features")
+        return cls(library, native, tuple(unquote(name) for name in names), threads)
+
+
+def fit(
+    features: Matrix,
+    labels: NDArray[Any],
+    weights: NDArray[Any],
+    config: BoosterConfig,
+    *,
+    seed: int,
+    names: Sequence[str],
+    fold: int | None = None,
+    hospital_columns: NDArray[np.bool_] | None = None,
+    validation: Validation | None = None,
+) -> Booster:
+    """Train one booster on the rows that its configuration, seed and fold choose among those given.
+
+    Args:
+        features: float32, shape (N, F), NaN where missing.
+        labels: 0 or 1, shape (N,).
+        weights: at least 0, shape (N,).
+        config: of the model; its `seeds` are not used here.
+        seed: of everything random, with the fold.
+        names: of the features, distinct, length F.
+        fold: the fold that is left out, for the seed's sake alone; None: none is.
+        hospital_columns: which features are derived from the hospital, shape (F,); needed where it is "blanked".
+        validation: what early stopping looks at; needed if and only if it is on.
+
+    Raises:
+        TypeError: if the features are not float32.
+        ValueError: if shapes, labels, weights or names are not as said, or all rows are of one class.
+        InputError: if a parameter's value is refused by the library, or there is no GPU for `device = "gpu"`.
+        MissingExtraError: if the library is not installed.
+    """
+    generator = generator_of(seed, fold)
+    chosen = sample_rows(np.asarray(labels), config, generator)
+
+    def read() -> Matrix:
+        return features if chosen is None else features[chosen]
+
+    if np.shape(labels) != (len(features),) or np.shape(weights) != (len(features),):
+        raise ValueError(f"expected {len(features)} labels and weights, got {np.shape(labels)} and {np.shape(weights)}")
+    kept = slice(None) if chosen is None else chosen
+    return fit_rows(
+        read,
+        np.asarray(labels)[kept],
+        np.asarray(weights)[kept],
+        config,
+        seed=seed,
+        names=names,
+        generator=generator,
+        hospital_columns=hospital_columns,
+        validation=validation,
+    )
+
+
+def fit_rows(
+    read: Callable[[], Matrix],
+    labels: NDArray[Any],
+    weights: NDArray[Any],
+    config: BoosterConfig,
+    *,
+    seed: int,
+    names: Sequence[str],
+    generator: np.random.Generator,
+    hospital_columns: NDArray[np.bool_] | None = None,
+    validation: Validation | None = None,
+) -> Booster:
+    """Train one booster on rows that are chosen already; as `fit`, but the features are read when they are needed.
+
+    So nothing but the library's quantised copy of them, a byte a value, is held while it trains.
+
+    Args:
+        read: returns the features, float32, shape (N, F).
+        labels: 0 or 1, shape (N,).
+        weights: at least 0, shape (N,).
+        config: of the model.
+        seed: of the library.
+        names: of the features, distinct, length F.
+        generator: of the noise on features, as `sample_rows` left it.
+        hospital_columns: as in `fit`.
+        validation: as in `fit`.
+
+    Raises:
+        As `fit`.
+    """
+    _check_names(names)
+    if (validation is None) != (config.early_stopping_rounds is None):
+        raise ValueError("expected validation rows if and only if early_stopping_rounds is set")
+    if config.hospital_features == "blanked" and hospital_columns is None:
+        raise ValueError("expected hospital_columns for hospital_features = 'blanked', got None")
+
+    def prepared() -> TrainingRows:
+        features = _checked_matrix(read(), len(names))
+        rows = TrainingRows(features, *_checked_labels(labels, weights, len(features)))
+        rows = rows._replace(features=add_noise(rows.features, names, config, generator))
+        if config.hospital_features == "blanked" and hospital_columns is not None:
+            rows = with_blanked_copies(rows, hospital_columns)
+        return rows
+
+    if validation is not None:
+        validation = Validation(_checked_matrix(validation.features, len(names)), np.asarray(validation.target))
+    train = _train_xgboost if config.library == "xgboost" else _train_lightgbm
+    try:
+        with _silently():
+            native = train(prepared, config, seed, [_encoded(name) for name in names], validation)
+    except _native_error(config.library) as error:
+        raise _refused(config, error) from error
+    return Booster(config.library, native, tuple(names), config.threads)
+
+
+def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probabilities of log-odds, 1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-np.abs(log_odds))
+    return np.where(log_odds >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _train_xgboost(
+    prepared: Callable[[], TrainingRows],
+    config: BoosterConfig,
+    seed: int,
+    names: list[str],
+    validation: Validation | None,
+) -> Any:
+    xgb = _library("xgboost")
+    params = {
+        **config.params,
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "seed": seed,
+        "nthread": config.threads,
+        "verbosity": 0,
+        "device": "cuda" if config.device == "gpu" else "cpu",
+        "disable_default_eval_metric": True,
+    }
+    if config.device == "gpu":
+        _require_cuda(xgb, config)
+    of_data = {"feature_names": names, "nthread": config.threads, "max_bin": config.params.get("max_bin", 256)}
+    rows = prepared()
+    data = xgb.QuantileDMatrix(rows.features, label=rows.labels, weight=rows.weights, **of_data)
+    del rows
+    if validation is None:
+        trained = xgb.train(params, data, config.rounds)
+    else:
+        held_out = xgb.QuantileDMatrix(validation.features, label=validation.target, ref=data, **of_data)
+        stop = xgb.callback.EarlyStopping(
+            config.early_stopping_rounds, metric_name=_STOPPING_METRIC, maximize=True, save_best=True
+        )
+        trained = xgb.train(
+            params,
+            data,
+            config.rounds,
+            evals=[(held_out, "validation")],
+            custom_metric=lambda scores, held: (_STOPPING_METRIC, partial_auc(held.get_label(), scores)),
+            callbacks=[stop],
+            verbose_eval=False,
+        )
+    return _xgboost_of(bytes(trained.save_raw("ubj")), config.threads)
+
+
+def _require_cuda(xgb: Any, config: BoosterConfig) -> None:
+    """Refuse a machine without a GPU, where XGBoost would go on with the CPU after a warning."""
+    one = xgb.QuantileDMatrix(np.zeros((2, 1), np.float32), label=np.asarray([0, 1]), nthread=1)
+    tried = xgb.train({"device": "cuda", "max_depth": 1, "verbosity": 0}, one, 1)
+    if json.loads(tried.save_config())["learner"]["generic_param"]["device"] == "cpu":
+        raise InputError(
+            f"model {config.name}: XGBoost sees no GPU", fix="Use --device cpu, or a machine with an NVIDIA GPU"
+        )
+
+
+def _train_lightgbm(
+    prepared: Callable[[], TrainingRows],
+    config: BoosterConfig,
+    seed: int,
+    names: list[str],
+    validation: Validation | None,
+) -> Any:
+    lgb = _library("lightgbm")
+    params = {
+        "force_col_wise": not config.params.get("force_row_wise", False),
+        "device_type": "gpu" if config.device == "gpu" else "cpu",
+        **config.params,
+        "objective": "binary",
+        "metric": "None",
+        "seed": seed,
+        "num_threads": config.threads,
+        "deterministic": True,
+        "verbosity": -1,
+    }
+    rows = prepared()
+    data = lgb.Dataset(
+        rows.features, rows.labels, weight=rows.weights, feature_name=names, params=params, free_raw_data=True
+    )
+    data.construct()
+    del rows
+    if validation is None:
+        trained = lgb.train(params, data, config.rounds)
+        return _lightgbm_of(trained.model_to_string().encode())
+    held_out = lgb.Dataset(validation.features, validation.target, reference=data, params=params)
+    trained = lgb.train(
+        params,
+        data,
+        config.rounds,
+        valid_sets=[held_out],
+        feval=lambda scores, held: (_STOPPING_METRIC, partial_auc(held.get_label(), scores), True),
+        callbacks=[lgb.early_stopping(config.early_stopping_rounds, verbose=False)],
+    )
+    return _lightgbm_of(trained.model_to_string(num_iteration=trained.best_iteration).encode())
+
+
+def _xgboost_of(content: bytes, threads: int) -> Any:
+    native = _library("xgboost").Booster({"nthread": threads, "verbosity": 0, "device": "cpu"})
+    native.load_model(bytearray(content))
+    return native
+
+
+def _lightgbm_of(content: bytes) -> Any:
+    return _library("lightgbm").Booster(model_str=content.decode(), params={"verbosity": -1})
+
+
+def _library(name: Library) -> Any:
+    try:
+        if name == "xgboost":
+            import xgboost
+
+            return xgboost
+        import lightgbm
+
+        return lightgbm
+    except ImportError as error:
+        raise MissingExtraError("a table model", distribution="furikaeri-isic-lesion", extra="table") from error
+
+
+def _native_error(library: Library) -> type[Exception]:
+    found = _library(library)
+    error: type[Exception] = found.core.XGBoostError if library == "xgboost" else found.basic.LightGBMError
+    return error
+
+
+def _unreadable(library: Library) -> tuple[type[Exception], ...]:
+    return ValueError, _native_error(library)
+
+
+@contextlib.contextmanager
+def _silently() -> Iterator[None]:
+    """Keep the libraries' own lines, which LightGBM prints on stdout, from the program's output."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _refused(config: BoosterConfig, error: Exception) -> Exception:
+    text = _first_line(error)
+    if config.device == "gpu" and config.library == "lightgbm":
+        return InputError(
+            f"model {config.name}: this LightGBM cannot use a GPU ({text})",
+            fix="Use --device cpu, or a LightGBM built with OpenCL (device_type gpu) or CUDA (device_type cuda)",
+        )
+    if any(name in str(error) for name in config.params):
+        return InputError(f"model {config.name}: {config.library} refuses a parameter ({text})")
+    return WorkError(f"model {config.name}: {config.library} failed ({text})")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [_PLACE_IN_SOURCE.sub("", line.strip()) for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).removesuffix(": ")[:200]
+
+
+def _encoded(name: str) -> str:
+    """Return a feature's name as both libraries take it: they refuse or change `[`, `<`, `"`, `,`, spaces and more."""
+    return quote(name, safe=_SAFE_IN_NAMES.strip())
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if not names or len(set(names)) != len(names) or not all(names):
+        raise ValueError("expected distinct names of features, at least one and none of them empty")
+
+
+def _checked_matrix(features: Matrix, width: int) -> Matrix:
+    if features.dtype != np.float32:
+        raise TypeError(f"expected features of dtype float32, got {features.dtype}")
+    if features.ndim != 2 or features.shape[1] != width:
+        raise ValueError(f"expected features of shape (N, {width}), got {features.shape}")
+    return np.ascontiguousarray(features)
+
+
+def _checked_labels(
+    labels: NDArray[Any], weights: NDArray[Any], rows: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    if labels.shape != (rows,) or weights.shape != (rows,):
+        raise ValueError(f"expected {rows} labels and weights, got {labels.shape} and {weights.shape}")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"expected labels 0 and 1, got {labels[~np.isin(labels, (0, 1))][0]}")
+    if labels.all() or not labels.any():
+        raise ValueError(f"expected training rows of label 0 and of label 1, got {rows} rows of one")
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError("expected finite weights of at least 0")
+    return labels.astype(np.float32), weights.astype(np.float32)

@@ -1,0 +1,347 @@
+"""Boosters trained round by round, each scoring what it has never seen: out-of-fold scores and their quality.
+
+A part is one booster's share of the work: a round and a seed, or all rows and a seed. A part depends on nothing but its
+rows, the configuration, its round and its seed, so parts may be trained anywhere and in any order
+(`table_models.train_table` does that on disk, and takes up again what was interrupted).
+
+The seeds of a round are averaged as log-odds, not as ranks: a mean of log-odds is a property of the lesion alone, so a
+test set may be scored in pieces. The score is the probability of that mean, not calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isic_lesion.booster_config import BoosterConfig
+from isic_lesion.boosters import Booster, Matrix, Validation, fit_rows, sigmoid
+from isic_lesion.metrics import auc, partial_auc
+from isic_lesion.training_rows import generator_of, sample_rows
+
+if TYPE_CHECKING:
+    from polars import DataFrame, Series
+
+    from isic_lesion.folds import Folds
+
+__all__ = [
+    "CrossValidated",
+    "FittedPart",
+    "FoldQuality",
+    "Part",
+    "TrainingData",
+    "config_on_all_rows",
+    "cross_validate",
+    "fit_part",
+    "importance_frame",
+    "mean_importances",
+    "oof_frame",
+    "parts_of",
+    "quality_by_fold",
+]
+
+
+class Part(NamedTuple):
+    """One booster's share: the round it leaves out (None: it trains on all rows) and its seed."""
+
+    fold: int | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its name in files, such as `fold-0-seed-42` or `all-seed-42`."""
+        return f"{'all' if self.fold is None else f'fold-{self.fold}'}-seed-{self.seed}"
+
+
+class TrainingData(NamedTuple):
+    """What parts are trained on, in the order of the rows of the features.
+
+    Attributes:
+        read: (rows, fold) -> float32 features (M, F) of these rows, with what is fitted on groups of rows fitted on
+            the training rows of that round (None: on all rows).
+        names: of the features, length F.
+        labels: 0 or 1, shape (N,).
+        weights: at least 0, shape (N,).
+        target: what scores are measured on, 0 or 1, shape (N,).
+        hospital_columns: which features are derived from the hospital, shape (F,); None if nothing is known of it.
+    """
+
+    read: Callable[[NDArray[np.intp], int | None], Matrix]
+    names: tuple[str, ...]
+    labels: NDArray[Any]
+    weights: NDArray[Any]
+    target: NDArray[Any]
+    hospital_columns: NDArray[np.bool_] | None = None
+
+
+class FittedPart(NamedTuple):
+    """A trained part, and the log-odds of the rows it held out: float64, in their order; empty where it held none."""
+
+    booster: Booster
+    log_odds: NDArray[np.float64]
+
+
+class FoldQuality(NamedTuple):
+    """How good the scores of some held-out rows are.
+
+    Attributes:
+        fold: the round; None: all rounds together, where a row that two rounds held out counts twice.
+        lesions: how many rows.
+        malignant: how many of them are.
+        partial_auc: in [0, 0.2]; None where all are of one class.
+        auc: in [0, 1]; None where all are of one class.
+    """
+
+    fold: int | None
+    lesions: int
+    malignant: int
+    partial_auc: float | None
+    auc: float | None
+
+
+class CrossValidated(NamedTuple):
+    """What a cross-validation leaves.
+
+    Attributes:
+        oof: isic_id, fold, model, score of every held-out row.
+        boosters: by part.
+        importances: feature, fold (null: of all rows), seed, gain (share of a booster's), splits.
+        quality: of each round, then of all together.
+    """
+
+    oof: DataFrame
+    boosters: dict[Part, Booster]
+    importances: DataFrame
+    quality: tuple[FoldQuality, ...]
+
+
+def cross_validate(
+    features: Matrix,
+    labels: NDArray[Any],
+    weights: NDArray[Any],
+    folds: Folds,
+    config: BoosterConfig,
+    *,
+    isic_ids: Series,
+    names: Sequence[str],
+    target: NDArray[Any] | None = None,
+    hospital_columns: NDArray[np.bool_] | None = None,
+    on_all_rows: bool = False,
+) -> CrossValidated:
+    """Train a model in rounds on arrays in memory, one booster after the other.
+
+    Args:
+        features: float32, NaN where missing, shape (N, F).
+        labels: what is learnt, 0 or 1, shape (N,).
+        weights: at least 0, shape (N,).
+        folds: who is held out when.
+        config: of the model; one booster for each of its seeds and each round.
+        isic_ids: of the rows, length N.
+        names: of the features, length F.
+        target: what scores are measured on, 0 or 1, shape (N,). None: the labels.
+        hospital_columns: which features are derived from the hospital, shape (F,).
+        on_all_rows: also train one booster for each seed on all rows.
+
+    Raises:
+        As `boosters.fit`, and ValueError if a row has no fold or a round trains on rows of one class.
+    """
+    data = TrainingData(
+        lambda rows, fold: features if len(rows) == len(features) and _is_all(rows) else features[rows],
+        tuple(names),
+        np.asarray(labels),
+        np.asarray(weights),
+        np.asarray(labels if target is None else target),
+        hospital_columns,
+    )
+    masks = [folds.split(isic_ids, fold) for fold in range(folds.num_folds)]
+    fitted: dict[Part, FittedPart] = {}
+    for part in parts_of(config, folds.num_folds, on_all_rows=on_all_rows):
+        train, held_out = _rows_of(part, masks, len(data.labels))
+        chosen = config
+        if part.fold is None:
+            chosen = config_on_all_rows(config, [one.booster.rounds for one in fitted.values()])
+        fitted[part] = fit_part(data, part, chosen, train, held_out)
+    held = {fold: np.flatnonzero(masks[fold][1]) for fold in range(folds.num_folds)}
+    oof = oof_frame({part: one.log_odds for part, one in fitted.items()}, held, isic_ids, config.name)
+    return CrossValidated(
+        oof,
+        {part: one.booster for part, one in fitted.items()},
+        importance_frame((part, one.booster) for part, one in fitted.items()),
+        quality_by_fold(oof, isic_ids, data.target),
+    )
+
+
+def parts_of(config: BoosterConfig, num_folds: int, *, on_all_rows: bool = True) -> list[Part]:
+    """Return all parts of a model: round by round, then those of all rows; seeds in their order."""
+    folds: list[int | None] = [*range(num_folds), *([None] if on_all_rows else [])]
+    return [Part(fold, seed) for fold in folds for seed in config.seeds]
+
+
+def config_on_all_rows(config: BoosterConfig, rounds: Sequence[int]) -> BoosterConfig:
+    """Return how boosters of all rows are trained: nothing can stop them early, so for the rounds' mean number.
+
+    Args:
+        config: of the model.
+        rounds: of each booster that was trained in a round; at least one where early stopping is on.
+    """
+    if config.early_stopping_rounds is None:
+        return config
+    return replace(config, early_stopping_rounds=None, rounds=max(1, round(sum(rounds) / len(rounds))))
+
+
+def fit_part(
+    data: TrainingData, part: Part, config: BoosterConfig, train: NDArray[np.intp], held_out: NDArray[np.intp]
+) -> FittedPart:
+    """Train one part and score the rows it holds out.
+
+    Args:
+        data: of the model.
+        part: which one.
+        config: of the model.
+        train: the rows it may train on, ascending; the configuration may take some of them only.
+        held_out: the rows to score; none for a part that trains on all rows, which is never stopped early.
+
+    Raises:
+        As `boosters.fit`.
+    """
+    generator = generator_of(part.seed, part.fold)
+    chosen = sample_rows(data.labels[train], config, generator)
+    rows = train if chosen is None else train[chosen]
+    validation = None
+    if config.early_stopping_rounds is not None and part.fold is not None:
+        validation = Validation(data.read(held_out, part.fold), data.target[held_out])
+    elif config.early_stopping_rounds is not None:
+        raise ValueError("expected rounds without early stopping for a part that trains on all rows")
+    booster = fit_rows(
+        lambda: data.read(rows, part.fold),
+        data.labels[rows],
+        data.weights[rows],
+        config,
+        seed=part.seed,
+        names=data.names,
+        generator=generator,
+        hospital_columns=data.hospital_columns,
+        validation=validation,
+    )
+    if not len(held_out):
+        return FittedPart(booster, np.empty(0))
+    seen = validation.features if validation is not None else data.read(held_out, part.fold)
+    return FittedPart(booster, booster.log_odds(seen))
+
+
+def oof_frame(
+    log_odds: Mapping[Part, NDArray[np.float64]],
+    held_out: Mapping[int, NDArray[np.intp]],
+    isic_ids: Series,
+    model: str,
+) -> DataFrame:
+    """Return the out-of-fold scores of a model: the seeds of each round averaged as log-odds, then as probabilities.
+
+    Args:
+        log_odds: of each part, of the rows its round held out; parts of all rows are passed over.
+        held_out: round -> the rows it held out.
+        isic_ids: of all rows.
+        model: its name.
+
+    Returns:
+        isic_id (String), fold (UInt8), model (String), score (Float64, in [0, 1]), round by round.
+    """
+    import polars as pl
+
+    frames = []
+    for fold, rows in held_out.items():
+        seeds = [odds for part, odds in log_odds.items() if part.fold == fold]
+        score = sigmoid(mean_log_odds(seeds))
+        frames.append(
+            pl.DataFrame({"isic_id": isic_ids.gather(rows), "score": score}).select(
+                "isic_id",
+                pl.lit(fold, pl.UInt8).alias("fold"),
+                pl.lit(model, pl.String).alias("model"),
+                "score",
+            )
+        )
+    return pl.concat(frames)
+
+
+def mean_log_odds(log_odds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the mean of several boosters' log-odds of the same rows, added up in the order given."""
+    total = np.zeros_like(log_odds[0])
+    for odds in log_odds:
+        total += odds
+    return total / len(log_odds)
+
+
+def quality_by_fold(oof: DataFrame, isic_ids: Series, target: NDArray[Any]) -> tuple[FoldQuality, ...]:
+    """Return how good out-of-fold scores are, round by round and then all together.
+
+    Args:
+        oof: as `oof_frame` returns them, of one model.
+        isic_ids: of the rows of `target`.
+        target: 0 or 1, shape (N,).
+    """
+    import polars as pl
+
+    truth = pl.DataFrame({"isic_id": isic_ids, "target": np.asarray(target, dtype=np.int8)})
+    rows = oof.join(truth, on="isic_id", how="left", maintain_order="left")
+    found = [
+        _quality(int(fold), group["target"].to_numpy(), group["score"].to_numpy())
+        for (fold,), group in rows.sort("fold", maintain_order=True).group_by("fold", maintain_order=True)
+    ]
+    return (*found, _quality(None, rows["target"].to_numpy(), rows["score"].to_numpy()))
+
+
+def importance_frame(boosters: Iterable[tuple[Part, Booster]]) -> DataFrame:
+    """Return how much each feature is used by each booster.
+
+    Returns:
+        feature (String), fold (UInt8, null: of all rows), seed (Int64), gain (Float64, a share), splits (Int64).
+    """
+    import polars as pl
+
+    schema = {"feature": pl.String, "fold": pl.UInt8, "seed": pl.Int64, "gain": pl.Float64, "splits": pl.Int64}
+    frames = [pl.DataFrame(schema=schema)]
+    for part, booster in boosters:
+        used = booster.importances()
+        frames.append(
+            pl.DataFrame({"feature": booster.names, "gain": used.gain, "splits": used.splits})
+            .with_columns(pl.lit(part.fold, pl.UInt8).alias("fold"), pl.lit(part.seed, pl.Int64).alias("seed"))
+            .select(list(schema))
+        )
+    return pl.concat(frames)
+
+
+def mean_importances(importances: DataFrame) -> DataFrame:
+    """Return feature, gain (mean share) and splits (all boosters' together), the most important first."""
+    import polars as pl
+
+    by_feature = importances.group_by("feature", maintain_order=True)
+    means = by_feature.agg(pl.col("gain").mean(), pl.col("splits").sum())
+    return means.sort("gain", "feature", descending=[True, False])
+
+
+def _rows_of(
+    part: Part, masks: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]], rows: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    if part.fold is None:
+        return np.arange(rows), np.empty(0, dtype=np.intp)
+    train, held_out = masks[part.fold]
+    return np.flatnonzero(train), np.flatnonzero(held_out)
+
+
+def _is_all(rows: NDArray[np.intp]) -> bool:
+    """Return whether rows are all of them in order, given that they are as many."""
+    return bool((rows == np.arange(len(rows))).all())
+
+
+def _quality(fold: int | None, target: NDArray[Any], score: NDArray[np.float64]) -> FoldQuality:
+    malignant = int(target.sum())
+    if malignant in (0, len(target)):
+        return FoldQuality(fold, len(target), malignant, None, None)
+    return FoldQuality(fold, len(target), malignant, partial_auc(target, score), auc(target, score))
+
+
+Parts = Literal["folds", "all", "both"]
+"""Which boosters a model has: those of the rounds, those of all rows, or both."""
