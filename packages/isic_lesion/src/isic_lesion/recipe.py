@@ -1,0 +1,163 @@
+"""A recipe: everything that a whole run is made with, as one value and one TOML file. (io: reading)
+
+What a recipe leaves out has the defaults below. A model is a preset by name, changed where its own settings say so, or
+all settings of a `BoosterConfig`; `hospital_features` may be a list, which makes one model of each.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from furikaeri_common.configs import config_from
+from furikaeri_common.errors import InputError
+from isic_lesion.booster_config import BoosterConfig
+from isic_lesion.booster_presets import PRESETS
+from isic_lesion.folds import Scheme
+
+__all__ = ["RECIPES", "FeaturesPart", "FoldsPart", "InferencePart", "Recipe", "StackPart", "read_recipe"]
+
+_FOLDER = Path(__file__).with_name("recipes")
+RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
+"""The recipes that come by name."""
+
+_WITHOUT = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoldsPart:
+    """Who is held out when; see `folds`."""
+
+    scheme: Scheme = "patients"
+    count: int = 5
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.count <= 100:
+            raise ValueError(f"expected count from 2 to 100, got {self.count}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeaturesPart:
+    """Which features there are.
+
+    Args:
+        set: a catalogue's name, or a JSON file of a feature set.
+        past: whether what earlier contests know of a patient is joined; they must be given to the run.
+        image_scores: whether out-of-fold image scores, where they are given, are features too.
+    """
+
+    set: str = "small"
+    past: bool = False
+    image_scores: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StackPart:
+    """How the models' scores become one; see `stacking`."""
+
+    trials: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ValueError(f"expected trials >= 1, got {self.trials}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InferencePart:
+    """How lesions that nobody trained on are scored.
+
+    Args:
+        boosters: "all": those trained on all rows; "folds": the mean of those of the rounds, which costs more.
+        chunk_rows: how many rows are held in memory at once; a patient's rows stay together.
+    """
+
+    boosters: Literal["all", "folds"] = "all"
+    chunk_rows: int = 50_000
+
+    def __post_init__(self) -> None:
+        if self.chunk_rows < 1:
+            raise ValueError(f"expected chunk_rows >= 1, got {self.chunk_rows}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A whole run.
+
+    Args:
+        name: what it is called.
+        about: one sentence for those who choose one.
+        folds, features, stack, inference: the parts.
+        models: the table models, at least one, of distinct names.
+    """
+
+    name: str
+    about: str = ""
+    folds: FoldsPart = FoldsPart()
+    features: FeaturesPart = FeaturesPart()
+    models: tuple[BoosterConfig, ...]
+    stack: StackPart = StackPart()
+    inference: InferencePart = InferencePart()
+
+    def __post_init__(self) -> None:
+        names = [model.name for model in self.models]
+        if not names:
+            raise ValueError("expected at least one model")
+        if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"expected models of distinct names, got {repeated[0]!r} twice")
+
+
+def read_recipe(name_or_file: str) -> Recipe:
+    """Read a recipe that comes by name, or a TOML file.
+
+    Raises:
+        InputError: if there is none, or it says what no recipe can; the message names the setting.
+    """
+    path = _FOLDER / f"{name_or_file}.toml" if name_or_file in RECIPES else Path(name_or_file)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{name_or_file}: no recipe of this name, and no such file", fix=f"By name there are: {', '.join(RECIPES)}"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no TOML ({error})") from error
+    return recipe_from(document, source=name_or_file)
+
+
+def recipe_from(document: Mapping[str, Any], *, source: str) -> Recipe:
+    """Make a recipe of what a TOML or JSON document says; `source` begins every complaint."""
+    entries = document.get("models", [])
+    if not isinstance(entries, list):
+        raise InputError(f"{source}: models: expected tables [[models]], got {entries!r}")
+    models = [model for number, entry in enumerate(entries) for model in _models(entry, source, f"models.{number}")]
+    return config_from(Recipe, {"name": Path(source).stem, **document, "models": models}, source=source)
+
+
+def _models(entry: object, source: str, place: str) -> list[BoosterConfig]:
+    """Return the models of one entry: one for each way to treat what is derived from the hospital."""
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{source}: {place}: expected a table of settings, got {entry!r}")
+    settings = dict(entry)
+    preset = settings.pop("preset", None)
+    if preset is not None:
+        if preset not in PRESETS:
+            raise InputError(f"{source}: {place}.preset: no preset {preset!r}", fix=f"There are: {', '.join(PRESETS)}")
+        base = PRESETS[preset].to_json()
+        settings = {**base, **settings, "params": {**base["params"], **settings.get("params", {})}}
+    treatments = settings.pop("hospital_features", "with")
+    made = []
+    for treatment in treatments if isinstance(treatments, list) else [treatments]:
+        suffix = _WITHOUT.get(treatment, "") if isinstance(treatments, list) else ""
+        named = {**settings, "name": f"{settings.get('name', '')}{suffix}", "hospital_features": treatment}
+        try:
+            made.append(BoosterConfig.from_json(named))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{source}: {place}: {error}") from error
+    return made
