@@ -51,7 +51,10 @@ TQ = Group(
 ISIC = Group(
     "isic",
     "Skin lesion triage from 3D total body photography.",
-    (Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),),
+    (
+        Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
+        Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
+    ),
 )
 
 RUNS = Group(
