@@ -6,7 +6,6 @@ imports; of others it needs numpy alone.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import gzip
 import importlib.util
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from furikaeri_common.errors import WorkError
+from furikaeri_common.source_files import modules_needed
 from twenty_questions.builtin.phrasing import WORDINGS_FILE
 from twenty_questions.kaggle_engine import has_engine, open_engine
 from twenty_questions.match import ACT_SECONDS
@@ -112,8 +112,9 @@ def pack(table_folder: Path) -> bytes:
     content = {"main.py": MAIN.encode()}
     for name in _TABLE_FILES:
         content[f"answer_table/{name}"] = (Path(table_folder) / name).read_bytes()
-    for file in (*_modules_needed(MAIN), WORDINGS_FILE):
-        content[file.relative_to(_above_package(file)).as_posix()] = file.read_bytes()
+    for module in modules_needed(MAIN, _OUR_PACKAGES):
+        content[module.name] = module.path.read_bytes()
+    content[f"twenty_questions/builtin/knowledge/{WORDINGS_FILE.name}"] = WORDINGS_FILE.read_bytes()
     packed = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=_SAME_DAY) as compressed,
@@ -124,38 +125,6 @@ def pack(table_folder: Path) -> bytes:
             entry.size, entry.mtime, entry.mode = len(content[name]), _SAME_DAY, 0o644
             archive.addfile(entry, io.BytesIO(content[name]))
     return packed.getvalue()
-
-
-def _modules_needed(source: str) -> list[Path]:
-    """Return the files of our own modules that a text imports, and that these import, anywhere in them."""
-    files: dict[str, Path] = {}
-    pending = [ast.parse(source)]
-    while pending:
-        for name in _imported(pending.pop()):
-            if name in files or name.partition(".")[0] not in _OUR_PACKAGES:
-                continue
-            with contextlib.suppress(ModuleNotFoundError):  # `from module import function` names no module
-                spec = importlib.util.find_spec(name)
-                if spec is not None and spec.origin is not None:
-                    files[name] = Path(spec.origin)
-                    pending.append(ast.parse(files[name].read_text(encoding="utf-8")))
-    return list(files.values())
-
-
-def _imported(tree: ast.AST) -> Iterator[str]:
-    """Yield every dotted name that an import statement may mean, and the packages above it."""
-    for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{name}" for name in names)]
-        for name in names:
-            parts = name.split(".")
-            yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
-
-
-def _above_package(file: Path) -> Path:
-    """Return the folder that holds the package that a file belongs to."""
-    return next(parent.parent for parent in file.parents if parent.name in _OUR_PACKAGES)
 
 
 def prove(tarball: bytes, *, matches: int = 10, engine: bool = True, memory: int = CONTEST_MEMORY) -> Proof:
