@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from furikaeri_common.errors import InputError
-from isic_lesion.metadata_files import MISSING, check_table, find_table, line_numbers, row_word, scan_cells, telling_of
+from isic_lesion.metadata_files import (
+    MISSING,
+    check_end,
+    check_table,
+    find_table,
+    line_numbers,
+    row_word,
+    scan_cells,
+    telling_of,
+)
 from isic_lesion.schema import TRAIN_ONLY, Kind, Split, columns_of, frame_schema
 
 if TYPE_CHECKING:
@@ -62,6 +71,7 @@ class Lesions:
                 return frame.select(_typed(known.name, known.kind) for known in columns_of(self.split))
             header = pl.scan_csv(self.metadata, infer_schema=False, glob=False).collect_schema().names()
             self._check_header(header)
+            check_end(self.metadata)
             numbers = {name: pl.Float64() for name, dtype in schema.items() if dtype != pl.String}
             missing = {name: MISSING for name in schema if name in header}
             frame = pl.scan_csv(

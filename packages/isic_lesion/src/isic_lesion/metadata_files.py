@@ -14,20 +14,46 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
     from polars import LazyFrame, Series
 
-__all__ = ["MISSING", "check_table", "find_table", "line_numbers", "row_word", "scan_cells"]
+__all__ = [
+    "MISSING",
+    "RaggedLine",
+    "check_end",
+    "check_table",
+    "find_table",
+    "line_numbers",
+    "ragged_lines",
+    "row_word",
+    "scan_cells",
+    "telling_of",
+]
 
 MISSING = "NA"
 """What the contest's files write for a missing value, beside nothing at all."""
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _CHUNK = 1 << 22
+_TAIL = 1 << 16  # bytes: far more than a line
+
+
+class RaggedLine(NamedTuple):
+    """A line that is not of the header's width.
+
+    Attributes:
+        line: its number, from 1.
+        fields: how many it has; 0 if it is empty.
+        width: how many the header has.
+    """
+
+    line: int
+    fields: int
+    width: int
 
 
 def find_table(folder: Path, stem: str) -> Path:
@@ -51,10 +77,14 @@ def row_word(path: Path) -> str:
     return "row" if path.suffix == ".parquet" else "line"
 
 
-def scan_cells(path: Path) -> LazyFrame:
+def scan_cells(path: Path, *, cut_long_lines: bool = False) -> LazyFrame:
     """Return the whole table as text, all its columns in the file's order; null where a cell is empty or `NA`.
 
     Cells of a Parquet file that are no text are written as text.
+
+    Args:
+        path: the table.
+        cut_long_lines: whether to pass over cells beyond the header's width instead of raising.
 
     Raises:
         InputError: if the file is missing, empty, or has no header that can be read.
@@ -64,11 +94,12 @@ def scan_cells(path: Path) -> LazyFrame:
     with telling_of(path):
         if path.suffix == ".parquet":
             frame = pl.scan_parquet(path, glob=False)
-            cells = frame.select(pl.all().cast(pl.String))
+            flags = [name for name, dtype in frame.collect_schema().items() if dtype == pl.Boolean]
+            cells = frame.with_columns(pl.col(flags).cast(pl.Int8)).select(pl.all().cast(pl.String))
         else:
-            cells = pl.scan_csv(path, infer_schema=False, glob=False)
+            cells = pl.scan_csv(path, infer_schema=False, glob=False, truncate_ragged_lines=cut_long_lines)
         cells.collect_schema()
-    return cells.select(pl.when(pl.all() != "", pl.all() != MISSING).then(pl.all()))
+    return cells.select(pl.when((pl.all() != "") & (pl.all() != MISSING)).then(pl.all()))
 
 
 @contextmanager
@@ -92,11 +123,27 @@ def check_table(path: Path) -> None:
     Raises:
         InputError: about the first thing that keeps the file from being a table.
     """
+    for line, fields, width in ragged_lines(path):
+        raise InputError(
+            f"{path}, line {line}: {_fields(fields)}, but the header has {width}"
+            if fields
+            else f"{path}, line {line}: is empty",
+            fix="Copy the file again if it was cut short; else mend or remove that line",
+        )
+
+
+def ragged_lines(path: Path) -> Iterator[RaggedLine]:
+    """Yield the lines of a CSV that are not of the header's width; none of a Parquet file.
+
+    Raises:
+        InputError: if the file is missing, empty, no UTF-8 text, or its quotes do not close.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if path.suffix == ".parquet":
         return
     _check_encoding(path)
+    line = 0
     try:
         with _open_text(path) as text:
             rows = _records(text)
@@ -105,14 +152,25 @@ def check_table(path: Path) -> None:
                 raise InputError(f"{path}: is empty", fix="Give a CSV with a header line")
             for line, row in rows:
                 if len(row) != len(header):
-                    raise InputError(
-                        f"{path}, line {line}: {_fields(len(row))}, but the header has {len(header)}"
-                        if row
-                        else f"{path}, line {line}: is empty",
-                        fix="Copy the file again if it was cut short; else mend or remove that line",
-                    )
+                    yield RaggedLine(line, len(row), len(header))
     except csv.Error as error:
         raise InputError(f"{path}, after line {line}: not a CSV: {error}") from error
+
+
+def check_end(path: Path) -> None:
+    """Refuse a CSV whose last line is cut short, which would read as one with missing values. Quick.
+
+    Raises:
+        InputError: if the last line has fewer fields than the header.
+    """
+    if path.suffix != ".csv":
+        return  # gzip and Parquet tell by themselves
+    with path.open("rb") as stream:
+        header = stream.readline()
+        stream.seek(max(0, path.stat().st_size - _TAIL))
+        lines = stream.read().rstrip().splitlines()
+    if lines and len(next(_csv_rows(lines[-1]), [])) < len(next(_csv_rows(header), [])):
+        check_table(path)  # a cell with a line break looks the same from here
 
 
 def line_numbers(path: Path, num_rows: int) -> Series:
@@ -168,6 +226,10 @@ def _check_encoding(path: Path) -> None:
         raise InputError(f"{path}: damaged gzip: {error}", fix="Copy or download it again") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _csv_rows(line: bytes) -> Iterator[list[str]]:
+    return csv.reader([line.decode("utf-8-sig", errors="replace")])
 
 
 def _fields(number: int) -> str:
