@@ -1,0 +1,134 @@
+"""Sets of features that are ready to use.
+
+- `small`: a few hundred that matter most, for two cores and a quick look.
+- `original`: what the gold-medal team's deck tells of: aggregates by patient, location, hospital, tile type and their
+  combinations, history by age, and no more.
+- `full`: about 3,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from isic_lesion.features.feature import CLUSTER, Feature, FeatureSet
+from isic_lesion.features.lesion import columns, interactions, one_hots
+
+__all__ = ["CATALOGUE", "GROUPS", "count", "full", "in_group", "original", "small"]
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "patient": ("patient_id",),
+    "patient_location": ("patient_id", "tbp_lv_location"),
+    "patient_site": ("patient_id", "anatom_site_general"),
+    "patient_tile": ("patient_id", "tbp_tile_type"),
+    "location": ("tbp_lv_location",),
+    "tile": ("tbp_tile_type",),
+    "location_tile": ("tbp_lv_location", "tbp_tile_type"),
+    "hospital": ("attribution",),
+    "hospital_location": ("attribution", "tbp_lv_location"),
+    "hospital_tile": ("attribution", "tbp_tile_type"),
+    "cluster": (CLUSTER,),
+}
+"""Name -> columns of the groups of the catalogues."""
+
+_BESIDE = ("z", "difference", "ratio", "rank")
+_OF_GROUP = ("mean", "sd", "min", "max")
+_SUMMED = ("tbp_lv_areaMM2", "clin_size_long_diam_mm", "tbp_lv_perimeterMM")
+
+
+def in_group(group: str, statistic: str, measure: Feature) -> Feature:
+    """Return a statistic of a lesion's measure within a group, such as `patient.z.axis_ratio`.
+
+    Args:
+        group: a key of `GROUPS`.
+        statistic: one of `feature.STATISTICS["group"]` but "count".
+        measure: a feature of kind lesion.
+    """
+    return Feature(
+        name=f"{group}.{statistic}.{measure.name}",
+        kind="group",
+        formulas=measure.formulas,
+        group=GROUPS[group],
+        statistic=statistic,
+    )
+
+
+def count(group: str) -> Feature:
+    """Return the number of lesions in a row's group, such as `patient.count`."""
+    return Feature(name=f"{group}.count", kind="group", group=GROUPS[group], statistic="count")
+
+
+def small() -> FeatureSet:
+    """Return a few hundred features: the lesion, and foremost the lesion beside its patient's others."""
+    measures = (*columns(), *interactions())
+    wanted = {"patient": ("z", "rank"), "patient_location": ("z",)}
+    features = [
+        *one_hots("sex", "anatom_site_general", "tbp_tile_type", "tbp_lv_location", "attribution"),
+        *(count(group) for group in ("patient", "patient_location", "patient_site")),
+        *_measured(measures, wanted),
+        *_aggregated(columns(), {"patient": ("mean",), "hospital": ("z",)}),
+        *_sums(("patient", "patient_site")),
+    ]
+    return FeatureSet(name="small", features=tuple(features))
+
+
+def original() -> FeatureSet:
+    """Return what the team's deck describes, about 2,000 features."""
+    groups = (
+        *("patient", "location", "hospital", "tile", "patient_location", "patient_tile", "location_tile"),
+        *("hospital_location", "hospital_tile"),
+    )
+    statistics = ("z", "difference", "rank", *_OF_GROUP)
+    features = [
+        *one_hots(),
+        *(count(group) for group in groups),
+        *interactions(),
+        *_measured(columns(), dict.fromkeys(groups, statistics)),
+    ]
+    return FeatureSet(name="original", features=tuple(features))
+
+
+def full() -> FeatureSet:
+    """Return about 3,000 features."""
+    measures = (*columns(), *interactions())
+    wanted: dict[str, tuple[str, ...]] = {
+        "patient": (*_BESIDE, *_OF_GROUP),
+        "patient_location": _BESIDE,
+        "patient_site": _BESIDE,
+        "patient_tile": ("z",),
+        "location": _BESIDE,
+        "tile": _BESIDE,
+        "hospital": _BESIDE,
+        "hospital_location": _BESIDE,
+        "cluster": ("z",),
+    }
+    features = [
+        *one_hots(),
+        *(count(group) for group in GROUPS),
+        *_measured(measures, wanted),
+        *_aggregated(columns(), {"hospital": ("mean", "sd"), "hospital_location": ("mean",)}),
+        *_sums(("patient", "patient_site", "patient_location")),
+    ]
+    return FeatureSet(name="full", features=tuple(features))
+
+
+CATALOGUE: Mapping[str, Callable[[], FeatureSet]] = {"small": small, "original": original, "full": full}
+"""Name -> the function that returns the set."""
+
+
+def _measured(measures: Iterable[Feature], wanted: Mapping[str, Sequence[str]]) -> list[Feature]:
+    """Return each measure followed by its statistics: what is computed together stands together."""
+    return [one for measure in measures for one in (measure, *_aggregated([measure], wanted))]
+
+
+def _aggregated(measures: Iterable[Feature], wanted: Mapping[str, Sequence[str]]) -> list[Feature]:
+    return [
+        in_group(group, statistic, measure)
+        for measure in measures
+        for group, statistics in wanted.items()
+        for statistic in statistics
+    ]
+
+
+def _sums(groups: Iterable[str]) -> list[Feature]:
+    summed = [measure for measure in columns() if measure.name in _SUMMED]
+    return [in_group(group, "sum", measure) for group in groups for measure in summed]

@@ -1,0 +1,199 @@
+"""The values of features: rows and a population in, a frame of Float32 columns out.
+
+What a row's features are depends on the set of rows, never on their order (but for the kind `file_order`, which is
+named after it), nor on which other features are computed, nor on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from furikaeri_common.errors import InputError
+from isic_lesion.features.feature import Feature, FeatureSet
+from isic_lesion.features.groups import beside_group, extremes, moments, of_group, ranks
+from isic_lesion.features.population import Population, grid_ranks
+from isic_lesion.features.rows import Rows, canonical_rows
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+__all__ = ["compute", "compute_columns", "rows_for"]
+
+Numbers = NDArray[np.float64]
+Column = NDArray[np.float32]
+
+
+def compute(
+    rows: DataFrame, feature_set: FeatureSet, population: Population | None = None, *, threads: int = 1
+) -> DataFrame:
+    """Return the features of lesions, one Float32 column each in the set's order, one row per given row.
+
+    Args:
+        rows: with isic_id and every column that a feature depends on; patients should have all their rows here, for
+            a feature within a patient sees those that are given.
+        feature_set: what to compute.
+        population: from `fit_population` of this set on training rows; None where no feature crosses patients.
+        threads: how many work at once; the values are the same.
+
+    Raises:
+        InputError: if a column is missing, an isic_id is missing or repeated, or the population lacks a feature.
+    """
+    import polars as pl
+
+    columns = compute_columns(rows_for(rows, feature_set), feature_set.features, population, threads=threads)
+    return pl.DataFrame([pl.Series(feature.name, columns[feature.name]) for feature in feature_set.features])
+
+
+def rows_for(rows: DataFrame, feature_set: FeatureSet) -> Rows:
+    """Return the rows in canonical order, with the columns that a set depends on.
+
+    Raises:
+        InputError: if a column is missing, or an isic_id is missing or repeated.
+    """
+    needed = {"patient_id"}.intersection(rows.columns) | feature_set.columns
+    for feature in feature_set.features:
+        missing = feature.columns.difference(rows.columns)
+        if missing:
+            raise InputError(
+                f"the rows have no column {min(missing)!r}, which the feature {feature.name!r} depends on",
+                fix="Add it, or leave the feature out",
+            )
+    return canonical_rows(rows, sorted(needed))
+
+
+def compute_columns(
+    rows: Rows, features: Sequence[Feature], population: Population | None = None, *, threads: int = 1
+) -> dict[str, Column]:
+    """Return name -> values of some features, in the order of the rows that were given; float32, shape (N,).
+
+    Features of one formula are computed together, for they share its values, its order and its groups' means.
+    """
+    by_formula: dict[tuple[str, ...], list[Feature]] = {}
+    for feature in features:
+        if feature.crosses_patients:
+            _require(population, feature)
+        by_formula.setdefault(feature.formulas, []).append(feature)
+
+    def work(shared: list[Feature]) -> dict[str, Column]:
+        return {name: rows.as_given(values) for name, values in _of_one_formula(rows, shared, population)}
+
+    found: dict[str, Column] = {}
+    if threads == 1 or len(by_formula) < 2:
+        for shared in by_formula.values():
+            found.update(work(shared))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            for part in pool.map(work, by_formula.values()):
+                found.update(part)
+    return found
+
+
+def _require(population: Population | None, feature: Feature) -> None:
+    if population is None or feature.group not in population.keys:
+        raise InputError(f"the feature {feature.name!r} needs a population that was fitted for it")
+    if feature.formulas and (feature.group, feature.formulas[0]) not in population.measures:
+        raise InputError(f"the population was not fitted for the feature {feature.name!r}")
+    if feature.statistic == "rank" and population.measures[feature.group, feature.formulas[0]].quantiles is None:
+        raise InputError(f"the population was fitted without the ranks of the feature {feature.name!r}")
+
+
+def _of_one_formula(
+    rows: Rows, features: Sequence[Feature], population: Population | None
+) -> Iterator[tuple[str, Numbers]]:
+    formulas = features[0].formulas
+    values = rows.values(formulas[0]) if len(formulas) == 1 else np.zeros(0)
+    by_group: dict[tuple[str, ...], list[Feature]] = {}
+    for feature in features:
+        match feature.kind:
+            case "lesion":
+                yield feature.name, values
+            case "group":
+                by_group.setdefault(feature.group, []).append(feature)
+            case "one_hot":
+                yield feature.name, _one_hot(rows, feature)
+            case _:
+                raise NotImplementedError(feature.kind)
+    by_value: NDArray[np.intp] | None = None
+    for group, members in by_group.items():
+        if by_value is None and any(feature.statistic == "rank" for feature in members):
+            by_value = np.argsort(values)[: len(values) - np.count_nonzero(np.isnan(values))]
+        in_group = _within_patients if "patient_id" in group else _across_patients
+        yield from in_group(rows, group, members, values, by_value, population)
+
+
+def _one_hot(rows: Rows, feature: Feature) -> Numbers:
+    categories = rows.categories(feature.group)
+    is_it = np.array([*(float(key == feature.category) for key in categories.keys), np.nan])
+    return is_it[categories.code]
+
+
+def _within_patients(
+    rows: Rows,
+    group: tuple[str, ...],
+    features: Sequence[Feature],
+    values: Numbers,
+    by_value: NDArray[np.intp] | None,
+    _: Population | None,
+) -> Iterator[tuple[str, Numbers]]:
+    groups = rows.groups(group)
+    told: dict[str, Numbers] = {"count": groups.sizes.astype(np.float64)}
+    wanted = {feature.statistic for feature in features}
+    if wanted - {"count", "rank", "min", "max"}:
+        told |= moments(values, groups)._asdict()
+    if wanted & {"min", "max"}:
+        told |= extremes(values, groups)._asdict()
+
+    def rank() -> Numbers:
+        assert by_value is not None
+        return ranks(values, by_value, groups)
+
+    yield from _beside(features, values, groups.code, told, rank)
+
+
+def _across_patients(
+    rows: Rows,
+    group: tuple[str, ...],
+    features: Sequence[Feature],
+    values: Numbers,
+    _: NDArray[np.intp] | None,
+    population: Population | None,
+) -> Iterator[tuple[str, Numbers]]:
+    assert population is not None
+    code = population.code(group, rows)
+    told: dict[str, Numbers] = {"count": population.sizes[group]}
+    formulas = features[0].formulas
+    if formulas:
+        measure = population.measures[group, formulas[0]]
+        told |= measure.statistics
+
+    def rank() -> Numbers:
+        assert measure.quantiles is not None
+        return grid_ranks(values, code, measure.quantiles)
+
+    yield from _beside(features, values, code, told, rank)
+
+
+def _beside(
+    features: Sequence[Feature],
+    values: Numbers,
+    code: NDArray[np.intp],
+    told: dict[str, Numbers],
+    rank: Callable[[], Numbers],
+) -> Iterator[tuple[str, Numbers]]:
+    """Yield the statistics of rows and of their groups."""
+    mean = sd = np.zeros(0)
+    if {feature.statistic for feature in features} & {"z", "difference", "ratio"}:
+        mean, sd = of_group(told["mean"], code), of_group(told["sd"], code)
+    for feature in features:
+        match feature.statistic:
+            case "rank":
+                yield feature.name, rank()
+            case "z" | "difference" | "ratio":
+                yield feature.name, beside_group(feature.statistic, values, mean, sd)
+            case statistic:
+                yield feature.name, of_group(told[statistic], code)
