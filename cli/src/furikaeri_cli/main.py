@@ -54,6 +54,14 @@ ISIC = Group(
     (
         Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
         Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
+        Group(
+            "data",
+            "Data folders of the contest's form.",
+            (
+                Command("check", "furikaeri_cli.isic.data_check", "check_cli", "Check a folder before training on it."),
+                Command("synth", "furikaeri_cli.isic.data_synth", "synth_cli", "Make a data folder up, at any size."),
+            ),
+        ),
     ),
 )
 
