@@ -53,6 +53,14 @@ def test_seeded_named_patients_and_blocks() -> None:
     )
 
 
+def test_as_many_patients_as_lesions(monkeypatch) -> None:
+    target, score, patient = drawn(0)
+    expected = partial_auc_of_resamples(target, score, patient, seed=3, num_resamples=50)
+    monkeypatch.setattr("isic_lesion.bootstrap._MOST_CELLS", 1000)
+    found = partial_auc_of_resamples(target, score, patient, seed=3, num_resamples=50)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_the_whole_area_is_the_auc() -> None:
     target, score, patient = drawn(1)
     assert bootstrap_partial_auc(target, score, patient, seed=0, min_tpr=0.0).value == auc(target, score)

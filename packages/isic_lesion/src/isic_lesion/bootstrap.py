@@ -7,6 +7,7 @@ thousand of them over 401,059 lesions take about a second.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from isic_lesion.metrics import partial_auc
 
-__all__ = ["Interval", "bootstrap_difference", "bootstrap_partial_auc", "partial_auc_of_resamples"]
+__all__ = [
+    "Interval",
+    "bootstrap_difference",
+    "bootstrap_partial_auc",
+    "partial_auc_of_resamples",
+    "percentile_interval",
+]
 
 _BLOCK = 256
+_MOST_CELLS = 20_000_000
+_LEAST_DEFINED = 0.95
 
 
 class Interval(NamedTuple):
@@ -67,7 +76,7 @@ def bootstrap_partial_auc(
     """
     value = partial_auc(target, score, min_tpr=min_tpr)
     areas = partial_auc_of_resamples(target, score, patient, seed=seed, min_tpr=min_tpr, num_resamples=num_resamples)
-    return _interval(value, areas, confidence)
+    return percentile_interval(value, areas, confidence=confidence)
 
 
 def bootstrap_difference(
@@ -91,7 +100,7 @@ def bootstrap_difference(
         partial_auc_of_resamples(target, one, patient, seed=seed, min_tpr=min_tpr, num_resamples=num_resamples)
         for one in (score, other)
     )
-    return _interval(value, first - second, confidence)
+    return percentile_interval(value, first - second, confidence=confidence)
 
 
 def partial_auc_of_resamples(
@@ -116,25 +125,60 @@ def partial_auc_of_resamples(
     if owner.shape != malignant.shape:
         raise ValueError(f"expected patient of target's shape {malignant.shape}, got {owner.shape}")
     levels, place = np.unique(scores[malignant], return_inverse=True)
-    ill = _counts(owner[malignant], place, len(owners), len(levels))
     reach = levels.searchsorted(scores[~malignant])  # the first level that a benign lesion does not exceed
     tied = np.append(levels, np.nan)[reach] == scores[~malignant]
-    # Columns 0..L-1: below level l and above the one before; column L: above every level.
-    between = _counts(owner[~malignant][~tied], reach[~tied], len(owners), len(levels) + 1)
-    at = _counts(owner[~malignant][tied], reach[tied], len(owners), len(levels))
+    benign = owner[~malignant]
+    size = len(levels)
+    # Slots of a patient: malignant at each level; benign just below each level or above all; benign at each level.
+    slot = np.concatenate([place, size + reach[~tied], 2 * size + 1 + reach[tied]])
+    whose = np.concatenate([owner[malignant], benign[~tied], benign[tied]])
+    sums = _summed(whose, slot, len(owners), 3 * size + 1)
 
     rng = np.random.default_rng(seed)
     areas = np.empty(num_resamples)
-    for start in range(0, num_resamples, _BLOCK):
-        size = min(_BLOCK, num_resamples - start)
-        drawn = rng.multinomial(len(owners), np.full(len(owners), 1 / len(owners)), size=size).astype(np.float64)
-        areas[start : start + size] = _areas(drawn @ ill, drawn @ between, drawn @ at, min_tpr)
+    block = max(1, min(_BLOCK, _MOST_CELLS // len(owners)))
+    for start in range(0, num_resamples, block):
+        stop = min(start + block, num_resamples)
+        drawn = rng.multinomial(len(owners), np.full(len(owners), 1 / len(owners)), size=stop - start)
+        ill, between, at = np.split(sums(drawn.astype(np.float64)), [size, 2 * size + 1], axis=1)
+        areas[start:stop] = _areas(ill, between, at, min_tpr)
     return areas
 
 
-def _counts(rows: NDArray[np.intp], columns: NDArray[np.intp], height: int, width: int) -> NDArray[np.float64]:
-    flat = np.bincount(rows * width + columns, minlength=height * width)
-    return flat.reshape(height, width).astype(np.float64)
+def percentile_interval(value: float, resampled: NDArray[np.float64], *, confidence: float = 0.95) -> Interval:
+    """Return a value with the interval that its resamples span.
+
+    Args:
+        value: measured on the lesions as they are.
+        resampled: the same measure of each resample, NaN where it is undefined; shape (R,).
+        confidence: of the interval, in (0, 1).
+
+    Raises:
+        ValueError: if confidence is out of its range.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"expected confidence in (0, 1), got {confidence}")
+    held = resampled[~np.isnan(resampled)]
+    defined = len(held) / len(resampled)
+    if defined < _LEAST_DEFINED:
+        return Interval(value, float("nan"), float("nan"), float("nan"), defined)
+    low, high = np.quantile(held, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, float(low), float(high), float(held.std()), defined)
+
+
+def _summed(
+    whose: NDArray[np.intp], slot: NDArray[np.intp], num_owners: int, num_slots: int
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return a function from weights of owners, shape (R, O), to weights of slots, shape (R, S).
+
+    A product with the table of counts where that fits into memory; else, with nearly as many owners as lesions, one sum
+    over the lesions for each resample.
+    """
+    if num_owners * num_slots <= _MOST_CELLS:
+        counts = np.bincount(whose * num_slots + slot, minlength=num_owners * num_slots)
+        table = counts.reshape(num_owners, num_slots).astype(np.float64)
+        return lambda drawn: drawn @ table
+    return lambda drawn: np.stack([np.bincount(slot, weights[whose], num_slots) for weights in drawn])
 
 
 def _areas(
@@ -148,10 +192,8 @@ def _areas(
         at: benign weight at each level, shape (R, L).
         min_tpr: where the area begins.
     """
-    num_ill, num_well = (
-        ill.sum(axis=1, keepdims=True),
-        between.sum(axis=1, keepdims=True) + at.sum(axis=1, keepdims=True),
-    )
+    num_ill = ill.sum(axis=1, keepdims=True)
+    num_well = between.sum(axis=1, keepdims=True) + at.sum(axis=1, keepdims=True)
     below = between[:, :-1].cumsum(axis=1) + at.cumsum(axis=1) - at
     reached = ill[:, ::-1].cumsum(axis=1)[:, ::-1]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -160,14 +202,3 @@ def _areas(
         step = np.clip(after - start, 0.0, None)
         passed = np.where(ill > 0, ((start + after) / 2 - before) / (after - before), 0.0)
         return np.asarray(np.sum(step * (below + at * (1 - passed)) / num_well, axis=1))
-
-
-def _interval(value: float, areas: NDArray[np.float64], confidence: float) -> Interval:
-    if not 0 < confidence < 1:
-        raise ValueError(f"expected confidence in (0, 1), got {confidence}")
-    held = areas[~np.isnan(areas)]
-    defined = len(held) / len(areas)
-    if defined < 0.95:
-        return Interval(value, float("nan"), float("nan"), float("nan"), defined)
-    low, high = np.quantile(held, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value, float(low), float(high), float(held.std()), defined)

@@ -1,0 +1,222 @@
+"""What a report says in numbers: every model as a whole, group by group, fold by fold, and as probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from isic_lesion.bootstrap import Interval, partial_auc_of_resamples, percentile_interval
+from isic_lesion.metrics import auc, number_needed_to_treat, partial_auc, se_top_k
+from isic_lesion.metrics_by_group import age_band_expr, metrics_by
+from isic_lesion.report.calibrated import Calibrated, calibrate
+from isic_lesion.report.inputs import ReportInputs, Scored, join_scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from polars import DataFrame
+
+__all__ = ["GROUPINGS", "Findings", "GroupRow", "ModelFindings", "find"]
+
+GROUPINGS = {
+    "fold": "Fold",
+    "attribution": "Hospital",
+    "anatom_site_general": "Body site",
+    "sex": "Sex",
+    "age_band": "Age",
+    "tbp_tile_type": "Tile type",
+}
+"""Column -> heading of the tables by group."""
+
+
+class GroupRow(NamedTuple):
+    """One model on one group of lesions; a measure is None where the group lacks a class."""
+
+    group: str | None
+    lesions: int
+    malignant: int
+    patients: int
+    partial_auc: float | None
+    low: float | None
+    high: float | None
+    auc: float | None
+    nnt80: float | None
+    nnt90: float | None
+    se_top_15: float | None
+
+
+class ModelFindings(NamedTuple):
+    """One model as a whole.
+
+    Attributes:
+        name: of the model.
+        partial_auc: pooled over folds, with its interval.
+        auc: the same.
+        difference: its partial AUC less the headline model's, over the same resamples; None for the headline model.
+        nnt80: lesions flagged per malignant one found where 80 % of the malignant are found.
+        nnt90: the same at 90 %.
+        se_top_15: share of malignant lesions among their patient's 15 highest scores.
+        groups: column of GROUPINGS -> its rows; intervals for the headline model alone.
+    """
+
+    name: str
+    partial_auc: Interval
+    auc: Interval
+    difference: Interval | None
+    nnt80: float
+    nnt90: float
+    se_top_15: float
+    groups: Mapping[str, tuple[GroupRow, ...]]
+
+
+class Findings(NamedTuple):
+    """Everything that the page says in numbers.
+
+    Attributes:
+        scored: scores beside the lesions.
+        headline: the model that lists and tables are about.
+        chosen: why: "named", "only", "stack" or "best".
+        models: the headline first, then by falling partial AUC; empty without truth.
+        calibration: of the headline model; None without truth.
+        lesions: how many are scored.
+        malignant: how many of them are malignant; None without truth.
+        patients: of how many patients they are.
+        licences: licence -> lesions, the commonest first.
+    """
+
+    scored: Scored
+    headline: str
+    chosen: str
+    models: tuple[ModelFindings, ...]
+    calibration: Calibrated | None
+    lesions: int
+    malignant: int | None
+    patients: int
+    licences: Mapping[str, int]
+
+
+def find(inputs: ReportInputs) -> Findings:
+    """Return what a report says in numbers.
+
+    Raises:
+        InputError: if scores and metadata do not belong together, or the headline model has no scores.
+    """
+    scored = join_scores(inputs)
+    headline, chosen = _headline(scored, inputs.headline)
+    one = scored.pooled.filter(model=headline)
+    licences = one["copyright_license"].fill_null("not stated") if "copyright_license" in one.columns else None
+    counts = {} if licences is None else dict(licences.value_counts().sort(["count", "copyright_license"]).rows())
+    return Findings(
+        scored=scored,
+        headline=headline,
+        chosen=chosen,
+        models=_models(scored, headline, inputs) if scored.has_truth else (),
+        calibration=calibrate(one, scored.by_fold.filter(model=headline)) if scored.has_truth else None,
+        lesions=len(one),
+        malignant=int(one["target"].sum()) if scored.has_truth else None,
+        patients=one["owner"].n_unique(),
+        licences=dict(reversed(counts.items())),
+    )
+
+
+def _headline(scored: Scored, named: str | None) -> tuple[str, str]:
+    from furikaeri_common.errors import InputError
+
+    if named is not None:
+        if named not in scored.models:
+            raise InputError(f"no scores of a model {named!r}", fix=f"There are: {', '.join(scored.models)}")
+        return named, "named"
+    if len(scored.models) == 1:
+        return scored.models[0], "only"
+    if "stack" in scored.models:
+        return "stack", "stack"
+    if not scored.has_truth:
+        return scored.models[0], "first"
+    areas = {name: partial_auc(*_target_and_score(scored.pooled.filter(model=name))) for name in scored.models}
+    return max(areas, key=lambda name: areas[name]), "best"
+
+
+def _models(scored: Scored, headline: str, inputs: ReportInputs) -> tuple[ModelFindings, ...]:
+    """Measure every model; resamples are the same for all, so that differences are paired."""
+    resampled = {
+        name: _resamples(scored.pooled.filter(model=name), inputs.num_resamples, inputs.seed) for name in scored.models
+    }
+    found = []
+    for name in scored.models:
+        rows = scored.pooled.filter(model=name)
+        target, score = _target_and_score(rows)
+        area, whole = partial_auc(target, score), auc(target, score)
+        difference = None
+        if name != headline:
+            best = partial_auc(*_target_and_score(scored.pooled.filter(model=headline)))
+            difference = _interval(area - best, resampled[name][0] - resampled[headline][0])
+        found.append(
+            ModelFindings(
+                name=name,
+                partial_auc=_interval(area, resampled[name][0]),
+                auc=_interval(whole, resampled[name][1]),
+                difference=difference,
+                nnt80=number_needed_to_treat(target, score, sensitivity=0.8),
+                nnt90=number_needed_to_treat(target, score, sensitivity=0.9),
+                se_top_15=se_top_k(target, score, rows["owner"].to_numpy()),
+                groups=_groups(scored, name, inputs.num_resamples if name == headline else 0, inputs.seed),
+            )
+        )
+    return tuple(sorted(found, key=lambda model: (model.name != headline, -model.partial_auc.value, model.name)))
+
+
+def _groups(scored: Scored, model: str, num_resamples: int, seed: int) -> dict[str, tuple[GroupRow, ...]]:
+    import polars as pl
+
+    pooled = scored.pooled.filter(model=model)
+    if "age_approx" in pooled.columns:
+        pooled = pooled.with_columns(age_band_expr())
+    rounds = scored.by_fold.filter(model=model)
+    tables = {}
+    for column in GROUPINGS:
+        rows = rounds if column == "fold" else pooled
+        if column not in rows.columns or rows.is_empty():
+            continue
+        named = rows.with_columns(pl.col(column).cast(pl.String))
+        table = metrics_by(named, column, patient="owner")
+        if column == "fold":
+            table = table.sort(pl.col("fold").cast(pl.Int64))
+        tables[column] = tuple(
+            _group_row(row, named, column, num_resamples, seed) for row in table.iter_rows(named=True)
+        )
+    return tables
+
+
+def _group_row(row: Mapping[str, object], lesions: DataFrame, column: str, num_resamples: int, seed: int) -> GroupRow:
+    import polars as pl
+
+    low = high = None
+    if num_resamples and row["partial_auc"] is not None:
+        members = lesions.filter(pl.col(column).eq_missing(pl.lit(row[column])))
+        resampled, _ = _resamples(members, num_resamples, seed, whole=False)
+        interval = percentile_interval(float(row["partial_auc"]), resampled)  # type: ignore[arg-type]
+        low, high = (None if np.isnan(end) else end for end in (interval.low, interval.high))
+    return GroupRow(group=row[column], low=low, high=high, **{k: v for k, v in row.items() if k != column})  # type: ignore[arg-type]
+
+
+def _resamples(
+    rows: DataFrame, num_resamples: int, seed: int, *, whole: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return partial AUC and AUC of each resample; without resamples NaN, which gives no interval."""
+    if not num_resamples:
+        return np.full(1, np.nan), np.full(1, np.nan)
+    target, score = _target_and_score(rows)
+    owner = rows["owner"].to_numpy()
+    part = partial_auc_of_resamples(target, score, owner, seed=seed, num_resamples=num_resamples)
+    if not whole:
+        return part, np.full(1, np.nan)
+    return part, partial_auc_of_resamples(target, score, owner, seed=seed, min_tpr=0.0, num_resamples=num_resamples)
+
+
+def _interval(value: float, resampled: NDArray[np.float64]) -> Interval:
+    return percentile_interval(value, resampled)
+
+
+def _target_and_score(rows: DataFrame) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    return rows["target"].to_numpy(), rows["score"].to_numpy()
