@@ -214,7 +214,8 @@ def _check(metadata: DataFrame, scheme: Scheme) -> None:
         if column not in metadata.columns:
             fix = "Folds are for training data" if column == "target" else ""
             raise InputError(f"the lesions have no column {column!r}", fix=fix)
-    lost = metadata.filter(metadata["target"].is_null() | ~metadata["target"].is_in([0, 1]))
+    is_label = (metadata["target"] == 0) | (metadata["target"] == 1)
+    lost = metadata.filter(~is_label.fill_null(value=False))
     if len(lost):
         value = lost["target"][0]
         got = "it is missing" if value is None else f"got {value}"

@@ -56,7 +56,7 @@ def soft_labels(metadata: DataFrame, *, plain: bool = False, indeterminate_weigh
         if column not in metadata.columns and not (plain and column == "iddx_1"):
             raise InputError(f"the lesions have no column {column!r}", fix=fix)
     target = metadata["target"]
-    wrong = metadata.filter(~target.is_in([0, 1]).fill_null(value=False))
+    wrong = metadata.filter(~((target == 0) | (target == 1)).fill_null(value=False))
     if len(wrong):
         name = wrong["isic_id"][0] if "isic_id" in wrong.columns else "a lesion"
         got = "it is missing" if wrong["target"][0] is None else f"got {wrong['target'][0]}"
