@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from furikaeri_common.errors import InputError
-from isic_lesion.dataset import Lesions
+from isic_lesion.dataset import Lesions, check_header_known
 from isic_lesion.findings import Finding, Report, findings_of, join_findings
 from isic_lesion.image_checking import Which, check_images
-from isic_lesion.metadata_files import RaggedLine, line_numbers, ragged_lines, scan_cells
+from isic_lesion.metadata_files import RaggedLine, line_numbers, ragged_lines, scan_cells, telling_of
 from isic_lesion.table_checking import check_cells, check_header, check_shared
 
 if TYPE_CHECKING:
@@ -109,18 +109,19 @@ def _read(lesions: Lesions) -> _Table:
         InputError: if it cannot be read at all.
     """
     path = lesions.metadata
+    ragged: list[RaggedLine] = []
     try:
-        cells = scan_cells(path).collect()
-        # A short line reads as one that ends in missing values; only then is the slow look worth its time.
-        suspected = path.suffix != ".parquet" and cells.width > 0 and cells.to_series(cells.width - 1).has_nulls()
-        ragged = list(ragged_lines(path)) if suspected else []
+        with telling_of(path):
+            cells = scan_cells(path).collect()
     except InputError:
-        raise
-    except Exception:
         ragged = list(ragged_lines(path))
         if not ragged:
             raise
         cells = scan_cells(path, cut_long_lines=True).collect()
+    check_header_known(path, cells.columns, lesions.split)
+    # A short line reads as one that ends in missing values; only then is the slow look worth its time.
+    if not ragged and cells.width and cells.to_series(cells.width - 1).has_nulls():
+        ragged = list(ragged_lines(path))
     lines = line_numbers(path, len(cells))
     if not ragged:
         return _Table(cells, lines, findings_of(()))

@@ -28,7 +28,7 @@ from isic_lesion.schema import TRAIN_ONLY, Kind, Split, columns_of, frame_schema
 if TYPE_CHECKING:
     from polars import DataFrame, Expr, LazyFrame
 
-__all__ = ["Lesions", "cast_cells", "open_lesions"]
+__all__ = ["Lesions", "cast_cells", "check_header_known", "open_lesions"]
 
 _SHOWN = 4
 
@@ -106,8 +106,8 @@ class Lesions:
         return frame.select(names)
 
     def _check_header(self, header: Sequence[str]) -> None:
-        names = [known.name for known in columns_of(self.split)]
-        missing = [name for name in names if name not in header]
+        check_header_known(self.metadata, header, self.split)
+        missing = [known.name for known in columns_of(self.split) if known.name not in header]
         if missing:
             shown = ", ".join(missing[:_SHOWN])
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
@@ -179,6 +179,22 @@ def open_lesions(folder: Path, split: Split = "train") -> Lesions:
     metadata = find_table(folder, f"{split}-metadata")
     images = folder / f"{split}-image.hdf5"
     return Lesions(folder, split, metadata, images if images.exists() else None)
+
+
+def check_header_known(path: Path, header: Sequence[str], split: Split) -> None:
+    """Refuse a table that has no column of the contest, as one with other separators or in another encoding.
+
+    Raises:
+        InputError: if none of the split's columns is in the header, or the file is no UTF-8 text.
+    """
+    if any(known.name in header for known in columns_of(split)):
+        return
+    check_table(path)
+    shown = ", ".join(repr(name[:40]) for name in header[:_SHOWN])
+    raise InputError(
+        f"{path}: its header has none of the contest's columns: {shown}",
+        fix="Save it as CSV with commas between the columns and the contest's header",
+    )
 
 
 def cast_cells(cells: DataFrame, split: Split) -> DataFrame:

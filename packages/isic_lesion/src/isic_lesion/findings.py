@@ -104,4 +104,7 @@ def join_findings(frames: Sequence[DataFrame]) -> DataFrame:
     """Return frames of findings as one, fatal ones first, else in the order given."""
     import polars as pl
 
-    return pl.concat([findings_of(()), *frames]).sort("fatal", descending=True, maintain_order=True)
+    # Not sorted: there can be millions, and a row's order among its own does not change.
+    fatal = [frame.filter("fatal") for frame in frames]
+    rest = [frame.filter(~pl.col("fatal")) for frame in frames]
+    return pl.concat([findings_of(()), *fatal, *rest])

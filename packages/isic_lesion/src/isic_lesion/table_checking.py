@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from isic_lesion.column_rules import Rule
 from isic_lesion.dataset import cast_cells
 from isic_lesion.findings import Finding, finding_schema, findings_of, join_findings
-from isic_lesion.lesion_rules import Rule, lesion_schema, rules_of
+from isic_lesion.lesion_schema import lesion_schema, rules_of
 from isic_lesion.schema import Split, columns_of
 
 if TYPE_CHECKING:
