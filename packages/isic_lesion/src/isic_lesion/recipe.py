@@ -17,8 +17,9 @@ from furikaeri_common.errors import InputError
 from isic_lesion.booster_config import BoosterConfig
 from isic_lesion.booster_presets import PRESETS
 from isic_lesion.folds import Scheme
+from isic_lesion.stack import StackConfig
 
-__all__ = ["RECIPES", "FeaturesPart", "FoldsPart", "InferencePart", "Recipe", "StackPart", "read_recipe"]
+__all__ = ["RECIPES", "FeaturesPart", "FoldsPart", "InferencePart", "Recipe", "read_recipe", "recipe_from"]
 
 _FOLDER = Path(__file__).with_name("recipes")
 RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
@@ -56,18 +57,6 @@ class FeaturesPart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StackPart:
-    """How the models' scores become one; see `stacking`."""
-
-    trials: int = 200
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ValueError(f"expected trials >= 1, got {self.trials}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class InferencePart:
     """How lesions that nobody trained on are scored.
 
@@ -91,7 +80,8 @@ class Recipe:
     Args:
         name: what it is called.
         about: one sentence for those who choose one.
-        folds, features, stack, inference: the parts.
+        folds, features, inference: the parts.
+        stack: how the models' scores become one; `unknown_models` left empty are the models without the hospital.
         models: the table models, at least one, of distinct names.
     """
 
@@ -100,7 +90,7 @@ class Recipe:
     folds: FoldsPart = FoldsPart()
     features: FeaturesPart = FeaturesPart()
     models: tuple[BoosterConfig, ...]
-    stack: StackPart = StackPart()
+    stack: StackConfig = StackConfig()
     inference: InferencePart = InferencePart()
 
     def __post_init__(self) -> None:

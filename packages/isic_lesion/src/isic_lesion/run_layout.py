@@ -1,0 +1,67 @@
+"""Where things lie in the folder of a whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["RunLayout"]
+
+
+class RunLayout(NamedTuple):
+    """The names below a run's folder.
+
+    Args:
+        folder: the run's.
+    """
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe, with every default written out (JSON)."""
+        return self.folder / "recipe.json"
+
+    @property
+    def lesions(self) -> Path:
+        """The training rows, typed, with the columns that were joined (Parquet)."""
+        return self.folder / "data" / "train.parquet"
+
+    @property
+    def findings(self) -> Path:
+        """What the check of the data found (JSON)."""
+        return self.folder / "data" / "findings.json"
+
+    @property
+    def folds(self) -> Path:
+        """Who is held out when (Parquet)."""
+        return self.folder / "folds.parquet"
+
+    @property
+    def features(self) -> Path:
+        """The features of the training rows, and the populations (a folder)."""
+        return self.folder / "features"
+
+    def model(self, name: str) -> Path:
+        """A table model (a folder)."""
+        return self.folder / "models" / name
+
+    @property
+    def image_scores(self) -> Path:
+        """The image models' out-of-fold scores that were given (Parquet)."""
+        return self.folder / "data" / "image-scores.parquet"
+
+    @property
+    def stack(self) -> Path:
+        """The weights, and the stacked out-of-fold scores (a folder)."""
+        return self.folder / "stack"
+
+    @property
+    def report(self) -> Path:
+        """What came out, for people (HTML)."""
+        return self.folder / "report.html"
+
+    @property
+    def submission(self) -> Path:
+        """The scores of the test lesions (CSV)."""
+        return self.folder / "submission.csv"
