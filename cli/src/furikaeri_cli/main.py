@@ -53,13 +53,16 @@ ISIC = Group(
     "Skin lesion triage from 3D total body photography.",
     (
         Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
+        Command("report", "furikaeri_cli.isic.report", "report_cli", "Write what scores are worth as one page."),
         Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
+        Command("stack", "furikaeri_cli.isic.stack", "stack_cli", "Make one score out of many models'."),
         Group(
             "data",
             "Data folders of the contest's form.",
             (
                 Command("check", "furikaeri_cli.isic.data_check", "check_cli", "Check a folder before training on it."),
                 Command("synth", "furikaeri_cli.isic.data_synth", "synth_cli", "Make a data folder up, at any size."),
+                Command("import", "furikaeri_cli.isic.data_import", "import_cli", "Make a data folder of pictures."),
             ),
         ),
     ),

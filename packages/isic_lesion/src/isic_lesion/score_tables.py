@@ -78,33 +78,34 @@ def coverage_of(frame: DataFrame, folds: Folds | None = None) -> list[Coverage]:
 def average_members(frame: DataFrame) -> DataFrame:
     """Return the scores with the members of each model (`model#member`) averaged per lesion and round.
 
-    Members must score the same rows, or the average would mix scales from row to row.
+    Members must score the same rows, or the average would mix scales from row to row; those of held-out rows may be
+    others than those of rows without a fold.
 
     Raises:
         InputError: if a member lacks a row that another one has; it names both and the lesion.
     """
     import polars as pl
 
-    base = pl.col("model").str.split("#").list.first()
-    named = frame.with_columns(member=pl.col("model"), model=base)
-    members = named.group_by("model").agg(pl.col("member").unique().sort())
+    named = frame.with_columns(
+        member=pl.col("model"), model=pl.col("model").str.split("#").list.first(), held_out=pl.col("fold").is_not_null()
+    )
     key = ["isic_id", "fold", "model"]
-    averaged = named.sort(*key, "member").group_by(key, maintain_order=True).agg(pl.col("score").mean(), pl.len())
-    counted = averaged.join(members.select("model", number=pl.col("member").list.len()), on="model", how="left")
-    lacking = counted.filter(pl.col("len") < pl.col("number")).sort(*key)
+    averaged = (
+        named.sort(*key, "member")
+        .group_by([*key, "held_out"], maintain_order=True)
+        .agg(pl.col("score").mean(), pl.col("member"))
+    )
+    everyone = named.group_by("model", "held_out").agg(everyone=pl.col("member").unique().sort())
+    counted = averaged.join(everyone, on=["model", "held_out"], how="left", maintain_order="left")
+    lacking = counted.filter(pl.col("member").list.len() < pl.col("everyone").list.len())
     if len(lacking):
         row = lacking.row(0, named=True)
-        here = named.filter(
-            (pl.col("isic_id") == row["isic_id"])
-            & pl.col("fold").eq_missing(row["fold"])
-            & (pl.col("model") == row["model"])
-        )["member"]
-        everyone = members.filter(pl.col("model") == row["model"])["member"][0]
-        other = next(member for member in everyone if member not in set(here))
+        absent = next(member for member in row["everyone"] if member not in row["member"])
         raise InputError(
-            f"{other!r} has no score of {row['isic_id']}, but {here[0]!r} has", fix="Score all rows with it"
+            f"{absent!r} has no score of {row['isic_id']}, but {row['member'][0]!r} has",
+            fix="Score the same lesions with all members of a model",
         )
-    return averaged.select(SCORE_COLUMNS).sort("isic_id", "fold", "model")
+    return averaged.select(SCORE_COLUMNS)
 
 
 def _checked(frame: DataFrame, path: str, folds: Folds | None) -> DataFrame:

@@ -104,7 +104,7 @@ def read_many_scores(paths: Sequence[Path], folds: Folds | None = None) -> DataF
 
     files = [file for path in paths for file in _files_of(Path(path))]
     if not files:
-        raise InputError("no file of scores was given")
+        raise InputError("no file of scores was given", fix="Give one with --scores, or a folder of Parquet files")
     frames = [read_scores(file, folds).with_columns(file=pl.lit(str(file))) for file in files]
     together = pl.concat(frames)
     key = ["isic_id", "fold", "model"]
