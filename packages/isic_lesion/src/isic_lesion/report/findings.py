@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from furikaeri_common.errors import InputError
 from isic_lesion.bootstrap import Interval, partial_auc_of_resamples, percentile_interval
 from isic_lesion.metrics import auc, number_needed_to_treat, partial_auc, se_top_k
 from isic_lesion.metrics_by_group import age_band_expr, metrics_by
@@ -51,9 +52,11 @@ class ModelFindings(NamedTuple):
 
     Attributes:
         name: of the model.
+        lesions: how many it scored.
         partial_auc: pooled over folds, with its interval.
         auc: the same.
-        difference: its partial AUC less the headline model's, over the same resamples; None for the headline model.
+        difference: its partial AUC less the headline model's, on the lesions that both score and over the same
+            resamples; None for the headline model.
         nnt80: lesions flagged per malignant one found where 80 % of the malignant are found.
         nnt90: the same at 90 %.
         se_top_15: share of malignant lesions among their patient's 15 highest scores.
@@ -61,6 +64,7 @@ class ModelFindings(NamedTuple):
     """
 
     name: str
+    lesions: int
     partial_auc: Interval
     auc: Interval
     difference: Interval | None
@@ -76,7 +80,7 @@ class Findings(NamedTuple):
     Attributes:
         scored: scores beside the lesions.
         headline: the model that lists and tables are about.
-        chosen: why: "named", "only", "stack" or "best".
+        chosen: why: "named", "only", "stack", "best", or "first" where truth is unknown.
         models: the headline first, then by falling partial AUC; empty without truth.
         calibration: of the headline model; None without truth.
         lesions: how many are scored.
@@ -105,24 +109,24 @@ def find(inputs: ReportInputs) -> Findings:
     scored = join_scores(inputs)
     headline, chosen = _headline(scored, inputs.headline)
     one = scored.pooled.filter(model=headline)
+    # A headline model that only scored one class has no figures, whatever others have.
+    has_truth = scored.has_truth and one["target"].n_unique() == 2
     licences = one["copyright_license"].fill_null("not stated") if "copyright_license" in one.columns else None
     counts = {} if licences is None else dict(licences.value_counts().sort(["count", "copyright_license"]).rows())
     return Findings(
         scored=scored,
         headline=headline,
         chosen=chosen,
-        models=_models(scored, headline, inputs) if scored.has_truth else (),
-        calibration=calibrate(one, scored.by_fold.filter(model=headline)) if scored.has_truth else None,
+        models=_models(scored, headline, inputs) if has_truth else (),
+        calibration=calibrate(one, scored.by_fold.filter(model=headline)) if has_truth else None,
         lesions=len(one),
-        malignant=int(one["target"].sum()) if scored.has_truth else None,
+        malignant=int(one["target"].sum()) if has_truth else None,
         patients=one["owner"].n_unique(),
         licences=dict(reversed(counts.items())),
     )
 
 
 def _headline(scored: Scored, named: str | None) -> tuple[str, str]:
-    from furikaeri_common.errors import InputError
-
     if named is not None:
         if named not in scored.models:
             raise InputError(f"no scores of a model {named!r}", fix=f"There are: {', '.join(scored.models)}")
@@ -133,8 +137,13 @@ def _headline(scored: Scored, named: str | None) -> tuple[str, str]:
         return "stack", "stack"
     if not scored.has_truth:
         return scored.models[0], "first"
-    areas = {name: partial_auc(*_target_and_score(scored.pooled.filter(model=name))) for name in scored.models}
-    return max(areas, key=lambda name: areas[name]), "best"
+    both = {
+        name: rows for name in scored.models if (rows := scored.pooled.filter(model=name))["target"].n_unique() == 2
+    }
+    areas = {name: partial_auc(*_target_and_score(rows)) for name, rows in both.items()}
+    # Models of fewer lesions have another task: the first choice is among those of the most.
+    most = max(len(rows) for rows in both.values())
+    return max((name for name in areas if len(both[name]) == most), key=lambda name: areas[name]), "best"
 
 
 def _models(scored: Scored, headline: str, inputs: ReportInputs) -> tuple[ModelFindings, ...]:
@@ -146,16 +155,15 @@ def _models(scored: Scored, headline: str, inputs: ReportInputs) -> tuple[ModelF
     for name in scored.models:
         rows = scored.pooled.filter(model=name)
         target, score = _target_and_score(rows)
-        area, whole = partial_auc(target, score), auc(target, score)
-        difference = None
-        if name != headline:
-            best = partial_auc(*_target_and_score(scored.pooled.filter(model=headline)))
-            difference = _interval(area - best, resampled[name][0] - resampled[headline][0])
+        if target.all() or not target.any():
+            continue
+        difference = None if name == headline else _difference(scored, name, headline, resampled, inputs)
         found.append(
             ModelFindings(
                 name=name,
-                partial_auc=_interval(area, resampled[name][0]),
-                auc=_interval(whole, resampled[name][1]),
+                lesions=len(rows),
+                partial_auc=percentile_interval(partial_auc(target, score), resampled[name][0]),
+                auc=percentile_interval(auc(target, score), resampled[name][1]),
                 difference=difference,
                 nnt80=number_needed_to_treat(target, score, sensitivity=0.8),
                 nnt90=number_needed_to_treat(target, score, sensitivity=0.9),
@@ -164,6 +172,26 @@ def _models(scored: Scored, headline: str, inputs: ReportInputs) -> tuple[ModelF
             )
         )
     return tuple(sorted(found, key=lambda model: (model.name != headline, -model.partial_auc.value, model.name)))
+
+
+def _difference(
+    scored: Scored,
+    name: str,
+    headline: str,
+    resampled: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    inputs: ReportInputs,
+) -> Interval | None:
+    """Return by how much a model is better than the headline one on the lesions that both score; None without any."""
+    ours, theirs = scored.pooled.filter(model=name), scored.pooled.filter(model=headline)
+    first, second = resampled[name][0], resampled[headline][0]
+    if not ours["isic_id"].equals(theirs["isic_id"]):
+        ours = ours.join(theirs, on="isic_id", how="semi", maintain_order="left")
+        theirs = theirs.join(ours, on="isic_id", how="semi", maintain_order="left")
+        if ours["target"].n_unique() < 2:
+            return None
+        first, second = (_resamples(rows, inputs.num_resamples, inputs.seed, whole=False)[0] for rows in (ours, theirs))
+    value = partial_auc(*_target_and_score(ours)) - partial_auc(*_target_and_score(theirs))
+    return percentile_interval(value, first - second)
 
 
 def _groups(scored: Scored, model: str, num_resamples: int, seed: int) -> dict[str, tuple[GroupRow, ...]]:
@@ -204,7 +232,7 @@ def _resamples(
     rows: DataFrame, num_resamples: int, seed: int, *, whole: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return partial AUC and AUC of each resample; without resamples NaN, which gives no interval."""
-    if not num_resamples:
+    if not num_resamples or rows["target"].n_unique() < 2:
         return np.full(1, np.nan), np.full(1, np.nan)
     target, score = _target_and_score(rows)
     owner = rows["owner"].to_numpy()
@@ -212,10 +240,6 @@ def _resamples(
     if not whole:
         return part, np.full(1, np.nan)
     return part, partial_auc_of_resamples(target, score, owner, seed=seed, min_tpr=0.0, num_resamples=num_resamples)
-
-
-def _interval(value: float, resampled: NDArray[np.float64]) -> Interval:
-    return percentile_interval(value, resampled)
 
 
 def _target_and_score(rows: DataFrame) -> tuple[NDArray[np.int8], NDArray[np.float64]]:

@@ -12,7 +12,12 @@ from furikaeri_common.errors import InputError
 if TYPE_CHECKING:
     from polars import DataFrame
 
-__all__ = ["ReportInputs", "Scored", "join_scores"]
+    from isic_lesion.folds import Folds
+
+__all__ = ["UNSEEN", "ReportInputs", "Scored", "join_scores"]
+
+UNSEEN = " (unseen hospital)"
+"""What is added to a model's name for the scores of lesions whose hospital it had never seen."""
 
 _CONTEXT = (
     "patient_id",
@@ -40,6 +45,8 @@ class ReportInputs:
         headline: the model that lists and tables are about; None: one named "stack", else that of the largest pAUC.
         stack: which weight each model has in the stack, per kind of hospital, such as {"known": {"xgb": 0.7}}.
         importances: feature, importance (at least 0), model.
+        folds: what the scores were made with; of the scheme "hospitals" they part the scores of lesions whose
+            hospital a round had never seen, as a model of their own, from the others.
         images: an HDF5 file of crops.
         title: of the page.
         about: label -> text, shown at its end: folders, seeds, versions.
@@ -52,6 +59,7 @@ class ReportInputs:
     headline: str | None = None
     stack: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     importances: DataFrame | None = None
+    folds: Folds | None = None
     images: Path | None = None
     title: str = "Skin lesion triage"
     about: Mapping[str, str] = field(default_factory=dict)
@@ -97,8 +105,7 @@ def join_scores(inputs: ReportInputs) -> Scored:
     truth: figures over the others would be about a choice of lesions.
 
     Raises:
-        InputError: if a scored lesion is not in the metadata, there are no scores, or the models do not score the same
-            lesions, so that they cannot be compared.
+        InputError: if a scored lesion is not in the metadata, or there are no scores.
     """
     import polars as pl
 
@@ -106,7 +113,7 @@ def join_scores(inputs: ReportInputs) -> Scored:
     # A lesion without a patient is a patient of its own.
     patient = pl.coalesce("patient_id", "isic_id") if "patient_id" in lesions.columns else pl.col("isic_id")
     lesions = lesions.with_columns(owner=patient.rank("dense").cast(pl.Int64))
-    scores = inputs.scores
+    scores = inputs.scores.select("isic_id", "fold", "model", "score")
     if scores.is_empty():
         raise InputError("there are no scores to report on")
     lost = scores.join(lesions, on="isic_id", how="anti", maintain_order="left")
@@ -116,17 +123,10 @@ def join_scores(inputs: ReportInputs) -> Scored:
             f" ({lost['isic_id'].n_unique()} are not)",
             fix="Give the folder that the scores were made of",
         )
-    scores = scores.select("isic_id", "fold", "model", "score")
+    if inputs.folds is not None and inputs.folds.scheme == "hospitals":
+        scores = _parted(scores, inputs.folds)
     pooled = scores.group_by("isic_id", "model").agg(pl.col("score").mean()).sort("isic_id", "model")
     models = tuple(pooled["model"].unique().sort())
-    counted = pooled.group_by("isic_id").agg(pl.len(), pl.col("model")).filter(pl.col("len") < len(models))
-    if len(counted):
-        row = counted.sort("isic_id").row(0, named=True)
-        lacking = next(model for model in models if model not in row["model"])
-        raise InputError(
-            f"{lacking!r} has no score of {row['isic_id']}, but {row['model'][0]!r} has ({len(counted)} such lesions)",
-            fix="Report on models of the same lesions",
-        )
     joined = pooled.join(lesions, on="isic_id", how="left", maintain_order="left")
     rounds = scores.filter(pl.col("fold").is_not_null()).sort("fold", "isic_id", "model")
     targets = joined["target"] if "target" in joined.columns else pl.Series([None])
@@ -137,3 +137,15 @@ def join_scores(inputs: ReportInputs) -> Scored:
         has_truth=targets.null_count() == 0 and targets.n_unique() == 2,
         unscored=len(lesions) - joined["isic_id"].n_unique(),
     )
+
+
+def _parted(scores: DataFrame, folds: Folds) -> DataFrame:
+    """Return scores with another model's name where the round had never seen the lesion's hospital."""
+    import polars as pl
+
+    held_out = folds.frame.select("isic_id", "hospital_fold")
+    unseen = (pl.col("fold") == pl.col("hospital_fold")).fill_null(value=False)
+    named = pl.col("model").str.contains("unknown")  # a stack says so itself
+    joined = scores.join(held_out, on="isic_id", how="left", maintain_order="left")
+    name = pl.when(unseen & ~named).then(pl.col("model") + UNSEEN).otherwise("model")
+    return joined.with_columns(model=name).drop("hospital_fold")

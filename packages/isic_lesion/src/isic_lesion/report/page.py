@@ -65,7 +65,7 @@ def render_report(inputs: ReportInputs, findings: Findings) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(fixed=_fixed, count=_count, percent=_percent, place=_place, shown=_shown)
+    environment.filters.update(fixed=_fixed, count=_count, percent=_percent, place=_place, shown=_shown, zip=zip)
     lesions = findings.scored.pooled.filter(model=findings.headline)
     lists = make_lists(lesions, has_truth=findings.scored.has_truth)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
