@@ -160,7 +160,7 @@ def _across_patients(
     group: tuple[str, ...],
     features: Sequence[Feature],
     values: Numbers,
-    _: NDArray[np.intp] | None,
+    by_value: NDArray[np.intp] | None,
     population: Population | None,
 ) -> Iterator[tuple[str, Numbers]]:
     assert population is not None
@@ -172,8 +172,9 @@ def _across_patients(
         told |= measure.statistics
 
     def rank() -> Numbers:
+        assert by_value is not None
         assert measure.quantiles is not None
-        return grid_ranks(values, code, measure.quantiles)
+        return grid_ranks(values, by_value, code, measure.quantiles)
 
     yield from _beside(features, values, code, told, rank)
 

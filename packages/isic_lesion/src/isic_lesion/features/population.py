@@ -8,8 +8,8 @@ whose category is missing, has NaN.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isic_lesion.features.clusters import CLUSTER_FORMULAS, Clusters, fit_clusters
-from isic_lesion.features.feature import CLUSTER, Feature, FeatureSet
-from isic_lesion.features.groups import extremes, moments, sorted_in_groups
+from isic_lesion.features.feature import CLUSTER, FeatureSet
+from isic_lesion.features.groups import Extremes, extremes, moments, sorted_in_groups
 from isic_lesion.features.rows import Groups, Rows, canonical_rows, groups_of_codes
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
-__all__ = ["NUM_QUANTILES", "GroupStatistics", "Population", "fit_population", "grid_ranks"]
+__all__ = ["NUM_QUANTILES", "GroupStatistics", "Population", "fit_population", "fit_rows", "grid_ranks"]
 
 NUM_QUANTILES = 129
 
@@ -73,22 +73,25 @@ class Population:
         return translated[here.code]
 
 
-def fit_population(rows: DataFrame, feature_set: FeatureSet) -> Population:
+def fit_population(rows: DataFrame, feature_set: FeatureSet, *, threads: int = 1) -> Population:
     """Fit the statistics that a set's features over groups of several patients need.
 
     Args:
         rows: the training rows, in any order.
         feature_set: what will be computed; features that need no fitting are passed over.
+        threads: how many work at once; the values are the same.
 
     Raises:
         InputError: if a column is missing, or an isic_id is missing or repeated.
     """
     needed = [feature for feature in feature_set.features if feature.crosses_patients]
     columns = sorted({"patient_id"}.intersection(rows.columns).union(*(feature.columns for feature in needed)))
-    return _fit(canonical_rows(rows, columns), needed)
+    return fit_rows(canonical_rows(rows, columns), feature_set, threads=threads)
 
 
-def _fit(rows: Rows, needed: list[Feature]) -> Population:
+def fit_rows(rows: Rows, feature_set: FeatureSet, *, threads: int = 1) -> Population:
+    """Do what `fit_population` does, on rows in canonical order."""
+    needed = [feature for feature in feature_set.features if feature.crosses_patients]
     by_formula: dict[str, dict[tuple[str, ...], bool]] = {}
     group_columns: dict[tuple[str, ...], None] = {}
     for feature in needed:
@@ -108,15 +111,18 @@ def _fit(rows: Rows, needed: list[Feature]) -> Population:
         else:
             keys[columns] = rows.categories(columns).keys
             all_groups[columns] = rows.groups(columns)
-    measures = {}
-    for formula, wanted in by_formula.items():
-        values = rows.values(formula)
+
+    def work(formula: str) -> list[GroupStatistics]:
+        values, wanted = rows.values(formula), by_formula[formula]
         by_value = np.argsort(values)[: np.count_nonzero(~np.isnan(values))] if any(wanted.values()) else None
-        for columns, ranked in wanted.items():
-            groups = all_groups[columns]
-            told = {**moments(values, groups)._asdict(), **extremes(values, groups)._asdict()}
-            grid = _quantiles(values, by_value, groups) if ranked and by_value is not None else None
-            measures[columns, formula] = GroupStatistics(statistics=told, quantiles=grid)
+        return [
+            _statistics(values, by_value if ranked else None, all_groups[columns]) for columns, ranked in wanted.items()
+        ]
+
+    measures: dict[tuple[tuple[str, ...], str], GroupStatistics] = {}
+    with ThreadPoolExecutor(threads) as pool:
+        for (formula, wanted), found in zip(by_formula.items(), pool.map(work, by_formula), strict=True):
+            measures.update(((columns, formula), one) for columns, one in zip(wanted, found, strict=True))
     return Population(
         keys=keys,
         sizes={columns: groups.sizes.astype(np.float64) for columns, groups in all_groups.items()},
@@ -126,45 +132,85 @@ def _fit(rows: Rows, needed: list[Feature]) -> Population:
     )
 
 
-def _quantiles(values: Numbers, by_value: NDArray[np.intp], groups: Groups) -> Numbers:
-    """Return the quantiles of each group, between two values by straight lines; shape (G, 129)."""
-    grid = np.full((len(groups.starts), NUM_QUANTILES), np.nan)
-    ordered = values[sorted_in_groups(by_value, groups.code, len(groups.starts))]
-    seen = np.bincount(groups.code[by_value][groups.code[by_value] >= 0], minlength=len(groups.starts))
+def _statistics(values: Numbers, by_value: NDArray[np.intp] | None, groups: Groups) -> GroupStatistics:
+    told = moments(values, groups)
+    if by_value is None:
+        ends, grid = extremes(values, groups), None
+    else:
+        ordered = values[sorted_in_groups(by_value, groups.code, len(groups.starts))]
+        grid = _quantiles(ordered, told.seen.astype(np.intp))
+        ends = Extremes(grid[:, 0], grid[:, -1])
+    return GroupStatistics(statistics={**told._asdict(), **ends._asdict()}, quantiles=grid)
+
+
+def _quantiles(ordered: Numbers, seen: NDArray[np.intp]) -> Numbers:
+    """Return the quantiles of each group, between two values by straight lines; shape (G, 129).
+
+    Args:
+        ordered: the values that are not missing, by group and then ascending.
+        seen: how many of them each group has; shape (G,).
+    """
+    grid = np.full((len(seen), NUM_QUANTILES), np.nan)
     there = seen > 0
     start, last = (np.cumsum(seen) - seen)[there], seen[there] - 1
     # Whole-number arithmetic, so that a quantile that falls on a value is that very value.
-    numerator = last[:, None] * np.arange(NUM_QUANTILES)
-    below, rest = np.divmod(numerator, NUM_QUANTILES - 1)
-    at = start[:, None] + below
-    above = start[:, None] + np.minimum(below + 1, last[:, None])
-    grid[there] = ordered[at] + (ordered[above] - ordered[at]) * (rest / (NUM_QUANTILES - 1))
+    below, rest = np.divmod(last[:, None] * np.arange(NUM_QUANTILES), NUM_QUANTILES - 1)
+    lower = ordered[start[:, None] + below]
+    upper = ordered[start[:, None] + np.minimum(below + 1, last[:, None])]
+    grid[there] = lower + (upper - lower) * (rest / (NUM_QUANTILES - 1))
     return grid
 
 
-def grid_ranks(values: Numbers, code: NDArray[np.intp], quantiles: Numbers) -> Numbers:
+def grid_ranks(values: Numbers, by_value: NDArray[np.intp], code: NDArray[np.intp], quantiles: Numbers) -> Numbers:
     """Return the share of each row's group below its value, by the group's quantiles; in [0, 1], shape (N,).
+
+    The rows of a group are sorted, so what is searched is where the quantiles fall among the rows, not where every row
+    falls among the quantiles.
 
     Args:
         values: NaN where missing; shape (N,).
+        by_value: rows sorted by value, without those whose value is missing; equal ones in any order.
         code: each row's group, -1 for none; shape (N,).
-        quantiles: of each group, ascending; shape (G, 129).
+        quantiles: of each group, ascending, all NaN where nothing is known; shape (G, 129).
     """
     out = np.full(len(values), np.nan)
-    known = np.flatnonzero((code >= 0) & ~np.isnan(values))
-    order = known[np.argsort(code[known], kind="stable")]
-    bounds = np.searchsorted(code[order], np.arange(len(quantiles) + 1))
-    for group, (begin, end) in enumerate(itertools.pairwise(bounds)):
-        if begin < end and not np.isnan(quantiles[group, 0]):
-            out[order[begin:end]] = _shares_below(values[order[begin:end]], quantiles[group])
+    rows = sorted_in_groups(by_value, code, len(quantiles))
+    if not len(rows):
+        return out
+    ordered = values[rows]
+    seen = np.bincount(code[rows], minlength=len(quantiles))
+    ends = np.cumsum(seen)
+    # How many quantiles lie below a row, and how many below or at it, changes only where a quantile falls.
+    below = np.empty((len(quantiles), quantiles.shape[1] + 2), dtype=np.intp)
+    below[:, 0], below[:, -1] = ends - seen, ends
+    at_or_below = below.copy()
+    for group in np.flatnonzero(seen):
+        start, end = ends[group] - seen[group], ends[group]
+        below[group, 1:-1] = start + np.searchsorted(ordered[start:end], quantiles[group], "right")
+        at_or_below[group, 1:-1] = start + np.searchsorted(ordered[start:end], quantiles[group], "left")
+    empty = seen == 0
+    below[empty], at_or_below[empty] = ends[empty, None], ends[empty, None]
+    lengths = np.diff(below, axis=1).ravel()
+    origin, base, slope = (np.repeat(part.ravel(), lengths) for part in _cells(quantiles))
+    share = base + (ordered - origin) * slope
+    cells = np.tile(np.arange(quantiles.shape[1] + 1), len(quantiles))
+    first = np.repeat(cells, lengths)
+    last = np.repeat(cells, np.diff(at_or_below, axis=1).ravel())
+    tied = np.flatnonzero(first != last)
+    share[tied] = (first[tied] + last[tied] - 1) / 2
+    out[rows] = share / (quantiles.shape[1] - 1)
     return out
 
 
-def _shares_below(values: Numbers, grid: Numbers) -> Numbers:
-    last = len(grid) - 1
-    left, right = np.searchsorted(grid, values, "left"), np.searchsorted(grid, values, "right")
-    lower, upper = grid[np.clip(left - 1, 0, last)], grid[np.clip(left, 0, last)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = left - 1 + (values - lower) / (upper - lower)
-    between = np.where(left == 0, 0.0, np.where(left > last, float(last), between))
-    return np.where(right > left, (left + right - 1) / 2, between) / last
+def _cells(quantiles: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return origin, base and slope of the cells before, between and after the quantiles; shape (G, 130) each."""
+    groups, number = quantiles.shape
+    origin, base, slope = (np.zeros((groups, number + 1)) for _ in range(3))
+    origin[:, 1:] = quantiles
+    origin[:, 0] = quantiles[:, 0]
+    base[:, 1:] = np.arange(number)
+    width = np.diff(quantiles, axis=1)
+    with np.errstate(divide="ignore"):
+        slope[:, 1:-1] = np.where(width > 0, 1 / width, 0.0)
+    base[np.isnan(quantiles[:, 0])] = np.nan
+    return origin, base, slope

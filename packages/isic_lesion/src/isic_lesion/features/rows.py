@@ -60,11 +60,11 @@ class Rows:
 
     Args:
         frame: the rows, sorted.
-        given: the place of each sorted row in the frame that was given; intp, shape (N,).
+        place: where each given row is among the sorted ones; intp, shape (N,).
     """
 
     frame: DataFrame
-    given: NDArray[np.intp]
+    place: NDArray[np.intp]
     _numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     _categories: dict[tuple[str, ...], Categories] = field(default_factory=dict)
     _groups: dict[tuple[str, ...], Groups] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Rows:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __len__(self) -> int:
-        return len(self.given)
+        return len(self.place)
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """Return a numeric column, NaN where missing; shape (N,).
@@ -127,14 +127,26 @@ class Rows:
                 self._clusters[key] = (clusters, nearest)
             return self._clusters[key][1]
 
+    def among(self, mask: NDArray[np.bool_]) -> Rows:
+        """Return some of the rows, still in canonical order.
+
+        Args:
+            mask: which, in the order of the given rows; shape (N,).
+        """
+        import polars as pl
+
+        chosen = np.empty(len(self), dtype=bool)
+        chosen[self.place] = mask
+        place = np.cumsum(chosen) - 1
+        return Rows(self.frame.filter(pl.Series(chosen)), place[self.place[mask]])
+
     def as_given(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return values of the sorted rows as float32, in the order of the given rows; shape (N,).
 
         What is too large for float32 is NaN, for boosters refuse infinities.
         """
-        placed = np.empty(len(values), dtype=np.float32)
         with np.errstate(over="ignore"):
-            placed[self.given] = values
+            placed = values.astype(np.float32)[self.place]
         placed[np.isinf(placed)] = np.nan
         return placed
 
@@ -159,11 +171,12 @@ def canonical_rows(frame: DataFrame, columns: Sequence[str] = ()) -> Rows:
         raise InputError(f"row {int(ids.is_null().arg_true()[0])} has no isic_id")
     if ids.n_unique() < len(ids):
         raise InputError(f"{ids.filter(ids.is_duplicated())[0]} is the isic_id of more than one row")
-    keys = [pl.col(name).cast(pl.String) for name in ("patient_id", "isic_id") if name in frame.columns]
-    kept = list(dict.fromkeys(("isic_id", *columns)))
-    sorted_frame = frame.select(pl.int_range(pl.len()).alias("_given").sort_by(keys), pl.col(kept).sort_by(keys))
-    given = sorted_frame["_given"].to_numpy().astype(np.intp)
-    return Rows(sorted_frame.drop("_given"), given)
+    keys = [name for name in ("patient_id", "isic_id") if name in frame.columns]
+    texts = frame.select(pl.col(keys).cast(pl.String)).with_row_index("place")
+    order = texts.sort(keys)["place"]
+    place = np.empty(len(frame), dtype=np.intp)
+    place[order.to_numpy()] = np.arange(len(frame))
+    return Rows(frame.select(list(dict.fromkeys(("isic_id", *columns))))[order], place)
 
 
 def groups_of_codes(code: NDArray[np.intp], number: int) -> Groups:

@@ -25,7 +25,7 @@ from furikaeri_common.documents import fingerprint
 from furikaeri_common.errors import InputError, WorkError
 from isic_lesion.features.computing import compute_columns, rows_for
 from isic_lesion.features.feature import Feature, FeatureSet
-from isic_lesion.features.population import Population, fit_population
+from isic_lesion.features.population import Population, fit_rows
 from isic_lesion.features.population_files import read_population, write_population
 
 if TYPE_CHECKING:
@@ -106,7 +106,12 @@ def write_features(
         population = None
         if fit is not None and any(feature.crosses_patients for feature in feature_set.features):
             mark = fingerprint([marks["rows"], marks[str(fit)], feature_set.fingerprint, _MEANING])
-            population = _population_of(folder, fit, mark, rows, masks[fit], feature_set)
+            path = folder / _population_file(fit)
+            if _mark_of(path) == mark:
+                population = read_population(path)
+            else:
+                population = fit_rows(canonical.among(masks[fit]), feature_set, threads=threads)
+                write_population(population, path, metadata={_MARK: mark})
         for batch in waiting:
             columns = compute_columns(canonical, batch.features, population, threads=threads)
             frame = pl.DataFrame([pl.Series(feature.name, columns[feature.name]) for feature in batch.features])
@@ -223,17 +228,8 @@ def _mark_of(path: Path) -> str | None:
         return None
 
 
-def _population_of(
-    folder: Path, fit: Fit, mark: str, rows: DataFrame, mask: NDArray[np.bool_], feature_set: FeatureSet
-) -> Population:
-    import polars as pl
-
-    path = folder / (f"population-{fit}.parquet" if fit == "all" else f"population-fold-{fit}.parquet")
-    if _mark_of(path) == mark:
-        return read_population(path)
-    population = fit_population(rows.filter(pl.Series(mask)), feature_set)
-    write_population(population, path, metadata={_MARK: mark})
-    return population
+def _population_file(fit: Fit) -> str:
+    return "population-all.parquet" if fit == "all" else f"population-fold-{fit}.parquet"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -272,9 +268,7 @@ class FeatureTable:
         Raises:
             InputError: if there is none, or its file is damaged.
         """
-        return read_population(
-            self.folder / (f"population-{fit}.parquet" if fit == "all" else f"population-fold-{fit}.parquet")
-        )
+        return read_population(self.folder / _population_file(fit))
 
     def matrix(
         self, names: Sequence[str] | None = None, rows: NDArray[Any] | None = None, fit: Fit = "all"
