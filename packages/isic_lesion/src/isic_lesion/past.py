@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furikaeri_common.errors import InputError
-from isic_lesion.metadata_files import MISSING, line_numbers, row_word, telling_of
+from isic_lesion.metadata_files import line_numbers, row_word, scan_cells, telling_of
 from isic_lesion.past_formats import PRECEDENCE, UNFIT, PastFormat, recognise
 from isic_lesion.past_words import SEXES, SITES
 from isic_lesion.schema import frame_schema
 
 if TYPE_CHECKING:
-    from polars import DataFrame, LazyFrame
+    from polars import DataFrame
 
 __all__ = ["EXTRA_COLUMNS", "Past", "PastFile", "empty_past", "read_past"]
 
@@ -145,16 +145,9 @@ def _searched(files: Sequence[Path]) -> list[tuple[Path, bool]]:
     return list(found.items())
 
 
-def _scanned(path: Path) -> LazyFrame:
-    import polars as pl
-
-    return pl.scan_csv(path, infer_schema=False, glob=False).select(pl.all().replace(["", MISSING], None))
-
-
 def _recognised(path: Path, *, is_named: bool) -> PastFormat | None:
     try:
-        with telling_of(path):
-            return recognise(_scanned(path).collect_schema().names())
+        return recognise(scan_cells(path).collect_schema().names())
     except InputError:
         if is_named:
             raise
@@ -165,7 +158,7 @@ def _read_file(path: Path, known: PastFormat, unmapped: dict[str, int]) -> DataF
     import polars as pl
 
     with telling_of(path):
-        cells = _scanned(path).collect()
+        cells = scan_cells(path).collect()
     if not known.header:  # the first row stands where a header would
         first = pl.DataFrame({name: [name] for name in cells.columns})
         cells = pl.concat([first, cells])
