@@ -29,6 +29,7 @@ from isic_lesion.report.lists import ListedLesion, Lists, make_lists
 __all__ = ["render_report", "write_report"]
 
 _TEMPLATE = Path(__file__).with_name("page.html.jinja")
+_UNSEEN = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 _MOST_FEATURES = 25
 _CROPS_PER_PATIENT = 15
 
@@ -63,7 +64,7 @@ def render_report(inputs: ReportInputs, findings: Findings) -> str:
     except ImportError as error:
         raise MissingExtraError("a report", distribution="furikaeri-isic-lesion", extra="report") from error
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_harmless
     )
     environment.filters.update(fixed=_fixed, count=_count, percent=_percent, place=_place, shown=_shown, zip=zip)
     lesions = findings.scored.pooled.filter(model=findings.headline)
@@ -129,6 +130,13 @@ def _importances(inputs: ReportInputs) -> list[dict[str, Any]]:
     )
     highest = float(table["share"][0]) or 1.0
     return [{**row, "width": 100 * row["share"] / highest} for row in table.iter_rows(named=True)]
+
+
+def _harmless(value: object) -> object:
+    """Return text without letters that are not seen but turn or end what follows; anything else as it is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return value.translate(_UNSEEN)
 
 
 def _fixed(value: float | None, digits: int = 4) -> str:
