@@ -28,7 +28,7 @@ PATIENT_SHARES = {
     "tbp_lv_Bext": 0.35,
     "tbp_lv_deltaB": 0.18,
     "tbp_lv_Lext": 0.40,
-    "tbp_lv_deltaL": 0.18,
+    "tbp_lv_deltaLBnorm": 0.18,
     "tbp_lv_area_perim_ratio": 0.12,
     "tbp_lv_color_std_mean": 0.15,
     "tbp_lv_radial_color_std_max": 0.12,
@@ -57,6 +57,7 @@ class Dependence(NamedTuple):
         patient: factor of the patient's part, which is `patient @ standard normal`; shape (F, F).
         lesion: factor of the lesion's own part; shape (F, F).
         uniform: for each free column, the normal score that a raw score at `GRID` stands for; shape (F, G).
+        whole: correlations of the free columns' normal scores over all lesions of the class; shape (F, F).
     """
 
     given: NDArray[np.float64]
@@ -64,6 +65,7 @@ class Dependence(NamedTuple):
     patient: NDArray[np.float64]
     lesion: NDArray[np.float64]
     uniform: NDArray[np.float64]
+    whole: NDArray[np.float64]
 
 
 @lru_cache(maxsize=2)
@@ -99,6 +101,7 @@ def dependence(lesion_class: Class) -> Dependence:
         np.asarray(np.linalg.cholesky(patient), dtype=np.float64),
         np.asarray(np.linalg.cholesky(lesion), dtype=np.float64),
         uniform,
+        np.asarray(whole[np.ix_(free, free)], dtype=np.float64),
     )
 
 

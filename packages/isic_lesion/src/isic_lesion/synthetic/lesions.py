@@ -8,26 +8,45 @@ perimeter a chain of straight steps (an even number) and diagonal ones. Rules ma
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isic_lesion.synthetic.body import place_on_body
-from isic_lesion.synthetic.dependence import FREE, GIVEN, free_scores
-from isic_lesion.synthetic.marginals import marginal
-from isic_lesion.synthetic.parameters import Class
+from isic_lesion.synthetic.dependence import FREE, GIVEN, dependence, free_scores
+from isic_lesion.synthetic.marginals import GRID, marginal, normal_cdf
+from isic_lesion.synthetic.parameters import Class, published
 from isic_lesion.synthetic.patients import BENIGN, Plan
 
 __all__ = ["measure", "norm_border_of", "norm_color_of"]
 
 PIXEL_MM = 10 / 73
 
-# Estimated: residuals about the ellipse, in logarithms.
-_MINOR = (-0.033, 0.866, 0.060)  # constant, weight of the ellipse's ratio, spread
-_AREA = (0.6, -0.2646, -0.086, -0.0736, 0.060)
-_DELTA_LB = (-2.42, -0.91, 0.053, 0.226, 0.53)
-_DELTA_LB_NORM = (0.3811, 0.0172, 0.024)
-_COLOURLESS = (8.05, -5.61, -5.94)  # log odds of no colour spread: constant, log minor axis, log area
+_KEPT = ("tbp_lv_Aext", "tbp_lv_Bext", "tbp_lv_Lext", "tbp_lv_stdL", "tbp_lv_stdLExt")
+_CONFIDENCES = ("tbp_lv_nevi_confidence", "tbp_lv_dnn_lesion_confidence")
+_COLOUR_SPREADS = ("tbp_lv_color_std_mean", "tbp_lv_radial_color_std_max")
+_TRIAL = 50_000
+
+# Estimated, in logarithms. Minor axis over length, about the ellipse's own ratio.
+_MINOR = {"one": -0.0207, "ellipse": 0.9216, "wavy": -0.0061, "asymmetry": -0.0166, "size": -0.0230}
+_MINOR |= {"ellipse^2": -0.0906, "ellipse wavy": -0.2339}
+_MINOR_SPREAD = {"benign": 0.0528, "malignant": 0.0626}
+# Area over the ellipse's.
+_AREA = {"one": 0.1005, "wavy": -0.3268, "asymmetry": 0.2111, "size": -0.0685, "ratio": 0.1248}
+_AREA |= {"wavy^2": 0.0786, "asymmetry^2": -0.7489, "ratio^2": 0.2132}
+_AREA_LIFT = {"benign": -0.007, "malignant": 0.017}
+_AREA_SPREAD = {"benign": 0.050, "malignant": 0.0616}
+# deltaLB over hypot(deltaL, deltaB), less one: it is a mean over the lesion, so unevenness adds to it.
+_EXCESS = {"one": -0.3886, "apart": -2.1439, "stdL": 0.8496, "stdLExt": 0.3512, "size": 0.1026}
+_EXCESS_SPREAD = 0.479
+# deltaLB over deltaLBnorm.
+_NORM = {"one": -0.0818, "skin": 1.0060, "difference": -0.0137, "deltaL": 0.0014, "Aext": 0.0048}
+_NORM |= {"stdLExt": 0.0056, "stdL": 0.0032}
+_NORM_SPREAD = 0.0145
+_COLOURLESS = {"one": 8.05, "minor": -5.61, "area": -5.94}  # log odds that a lesion is too small for colours
+_ALIGNED = 0.12  # share of lesions whose length runs along the grid
 
 
 def measure(table: Plan, rows: slice, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
@@ -52,7 +71,7 @@ def measure(table: Plan, rows: slice, generator: np.random.Generator) -> dict[st
         whose = patient[here]
         extra = np.zeros((len(FREE), len(whose)))
         for order, shift in enumerate(table.unseen_shifts):
-            extra[:, people.hospital[whose] == len(_hospitals()) + order] = shift[:, None]
+            extra[:, people.hospital[whose] == len(published().hospitals) + order] = shift[:, None]
         given = np.stack(
             [
                 marginal("age_approx", lesion_class).scores_of(people.years[whose]),
@@ -80,12 +99,6 @@ def norm_border_of(ratio: NDArray[np.float64], asymmetry: NDArray[np.float64]) -
     return np.clip(0.182255598 * (ratio - 4 * np.pi), 0, 5) + np.minimum(5, asymmetry / 0.135)
 
 
-def _hospitals() -> tuple[object, ...]:
-    from isic_lesion.synthetic.parameters import published
-
-    return published().hospitals
-
-
 def _by_class(kind: NDArray[np.int64]) -> list[tuple[Class, NDArray[np.int64]]]:
     """Return which rows are made as benign and as malignant ones; what is indeterminate looks malignant."""
     groups: list[tuple[Class, NDArray[np.int64]]] = [
@@ -99,40 +112,64 @@ def _derived(
     lesion_class: Class, scores: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     free = {column: marginal(column, lesion_class).at(values) for column, values in scores.items()}
-    made = {column: free[column] for column in ("tbp_lv_Aext", "tbp_lv_Bext", "tbp_lv_Lext", "tbp_lv_stdLExt")}
-    made["tbp_lv_nevi_confidence"] = free["tbp_lv_nevi_confidence"]
-    made["tbp_lv_dnn_lesion_confidence"] = free["tbp_lv_dnn_lesion_confidence"]
-    made["tbp_lv_stdL"] = free["tbp_lv_stdL"]
-    made |= _shape(free, noise)
-    made |= _difference(made, free, noise)
+    made = {column: free[column] for column in _KEPT}
+    for column in _CONFIDENCES:
+        # A share kept as float32, in percent.
+        made[column] = 100 * (free[column] / 100).astype(np.float32).astype(np.float64)
+    made |= _shape(lesion_class, free, noise)
+    made |= _difference(lesion_class, made, free, noise)
     colourless = _is_colourless(made, noise[3])
-    for column in ("tbp_lv_color_std_mean", "tbp_lv_radial_color_std_max"):
-        made[column] = np.where(colourless, 0.0, free[column])
+    coloured = _scores_where_coloured(lesion_class)
+    for column in _COLOUR_SPREADS:
+        values = marginal(column, lesion_class).at(np.interp(scores[column], GRID, coloured[column]))
+        made[column] = np.where(colourless, 0.0, values)
     made["tbp_lv_norm_color"] = norm_color_of(made["tbp_lv_color_std_mean"], made["tbp_lv_radial_color_std_max"])
     made["tbp_lv_norm_border"] = norm_border_of(made["tbp_lv_area_perim_ratio"], made["tbp_lv_symm_2axis"])
     return made
 
 
-def _shape(free: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    size = np.round(free["clin_size_long_diam_mm"], 2)
-    flat = free["tbp_lv_eccentricity"]
-    ratio, asymmetry = free["tbp_lv_area_perim_ratio"], free["tbp_lv_symm_2axis"]
-    ellipse = 0.5 * np.log1p(-(flat**2))
-    constant, weight, spread = _MINOR
-    minor = size * np.exp(np.minimum(constant + weight * ellipse + spread * noise[0], -0.006))
-    constant, of_ratio, of_symmetry, of_size, spread = _AREA
-    filled = (
-        constant
-        + of_ratio * np.log(ratio)
-        + of_symmetry * np.log(asymmetry)
-        + of_size * np.log(size)
-        + spread * noise[1]
+@lru_cache(maxsize=2)
+def _scores_where_coloured(lesion_class: Class) -> dict[str, NDArray[np.float64]]:
+    """Return, for each colour spread, the normal score among coloured lesions at each score of `GRID` among all.
+
+    Lesions without colours are the smallest, and small lesions have low scores in these columns: what is left is
+    shifted upwards, by how much is found by making many lesions.
+    """
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(2024)))
+    whole = dependence(lesion_class).whole
+    raw = np.linalg.cholesky(whole / np.sqrt(np.outer(np.diag(whole), np.diag(whole)))) @ generator.standard_normal(
+        (len(FREE), _TRIAL)
     )
+    scores = dict(zip(FREE, raw, strict=True))
+    noise = generator.standard_normal((8, _TRIAL))
+    free = {column: marginal(column, lesion_class).at(values) for column, values in scores.items()}
+    shape = _shape(lesion_class, free, noise)
+    coloured = ~_is_colourless(shape, noise[3])
+    evenly = np.interp((np.arange(coloured.sum()) + 0.5) / coloured.sum(), normal_cdf(GRID), GRID)
+    return {column: np.interp(GRID, np.sort(scores[column][coloured]), evenly) for column in _COLOUR_SPREADS}
+
+
+def _shape(
+    lesion_class: Class, free: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    size = _length_on_grid(free["clin_size_long_diam_mm"], noise[7])
+    flat, asymmetry = free["tbp_lv_eccentricity"], free["tbp_lv_symm_2axis"]
+    about = {
+        "ellipse": 0.5 * np.log1p(-(flat**2)),
+        "wavy": np.log(free["tbp_lv_area_perim_ratio"] / (4 * np.pi)),
+        "asymmetry": asymmetry,
+        "size": np.log(size / 3.5),
+    }
+    about |= {"ellipse^2": about["ellipse"] ** 2, "ellipse wavy": about["ellipse"] * about["wavy"]}
+    ratio = np.minimum(_weighed(_MINOR, about) + _MINOR_SPREAD[lesion_class] * noise[0], -0.006)
+    about |= {"wavy^2": about["wavy"] ** 2, "asymmetry^2": asymmetry**2, "ratio": ratio, "ratio^2": ratio**2}
+    minor = size * np.exp(ratio)
+    filled = _weighed(_AREA, about) + _AREA_LIFT[lesion_class] + _AREA_SPREAD[lesion_class] * noise[1]
     pixels = np.maximum(np.round(np.pi / 4 * size * minor * np.exp(filled) / PIXEL_MM**2), 20)
-    chain = _on_grid(np.sqrt(ratio * pixels))
+    chain = _on_grid(np.sqrt(free["tbp_lv_area_perim_ratio"] * pixels))
     symmetric = np.maximum(np.round(pixels * (1 + 0.02 * noise[2])), 20)
     return {
-        "clin_size_long_diam_mm": size,
+        "clin_size_long_diam_mm": np.round(size, 2),
         "tbp_lv_eccentricity": flat,
         "tbp_lv_minorAxisMM": minor,
         "tbp_lv_areaMM2": pixels * PIXEL_MM**2,
@@ -142,8 +179,30 @@ def _shape(free: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]) 
     }
 
 
+def _weighed(weights: Mapping[str, float], of: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    total = np.full(len(next(iter(of.values()))), weights["one"])
+    for name, weight in weights.items():
+        if name != "one":
+            total += weight * of[name]
+    return total
+
+
+def _length_on_grid(lengths: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the nearest distances between two pixels in mm; along the grid where the noise is lowest."""
+    pixels = lengths / PIXEL_MM
+    place = np.clip(np.searchsorted(_PIXEL_DISTANCES, pixels), 1, len(_PIXEL_DISTANCES) - 1)
+    below, above = _PIXEL_DISTANCES[place - 1], _PIXEL_DISTANCES[place]
+    nearest = np.where(pixels - below < above - pixels, below, above)
+    aligned = noise < NormalDist().inv_cdf(_ALIGNED)
+    return np.where(aligned, np.maximum(np.round(pixels), 8), nearest) * PIXEL_MM
+
+
+_PIXEL_DISTANCES = np.array(sorted({along * along + across * across for along in range(225) for across in range(160)}))
+_PIXEL_DISTANCES = np.sqrt(_PIXEL_DISTANCES[(_PIXEL_DISTANCES >= 53) & (_PIXEL_DISTANCES <= 43_100)])
+
+
 def _on_grid(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the nearest length of an even number of straight steps and some diagonal ones, 30 to 50 % of it."""
+    """Return the nearest length of an even number of straight steps and some diagonal ones, about 42 % of it."""
     best = np.zeros_like(lengths)
     error = np.full_like(lengths, np.inf)
     first = np.round(0.42 * lengths / np.sqrt(2))
@@ -156,40 +215,60 @@ def _on_grid(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _difference(
-    made: Mapping[str, NDArray[np.float64]], free: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]
+    lesion_class: Class,
+    made: Mapping[str, NDArray[np.float64]],
+    free: Mapping[str, NDArray[np.float64]],
+    noise: NDArray[np.float64],
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the lesion's colour and its difference from the skin's, none fainter than a lesion is found at."""
-    red, yellow, light = free["tbp_lv_deltaA"], free["tbp_lv_deltaB"], free["tbp_lv_deltaL"]
+    """Return the lesion's colour and its difference from the skin's.
+
+    What is given is how far they are apart by the norm, and by yellow: the rest is how much darker the lesion is.
+    """
     skin = {letter: made[f"tbp_lv_{letter}ext"] for letter in "ABL"}
-    light = -np.minimum(-light, skin["L"] - 4.3)
-    apart = np.hypot(light, yellow)
-    constant, of_apart, of_skin, of_size, spread = _DELTA_LB
-    excess = np.exp(
-        constant
-        + of_apart * np.log(apart)
-        + of_skin * np.log(made["tbp_lv_stdLExt"])
-        + of_size * np.log(made["clin_size_long_diam_mm"])
-        + spread * np.clip(noise[4], -2.2, 2.5)
-    )
-    difference = apart * (1 + excess)
-    start, slope, spread = _DELTA_LB_NORM
-    norm = difference / (start + slope * skin["L"]) * np.exp(spread * noise[5])
-    fainter = np.maximum(1, (3.0 + 0.02 * np.abs(noise[6])) / norm)
-    light, yellow, difference, norm = light * fainter, yellow * fainter, difference * fainter, norm * fainter
-    colour = {"A": skin["A"] + red, "B": skin["B"] + yellow, "L": np.maximum(skin["L"] + light, 4.0)}
-    made_now = {f"tbp_lv_{letter}": values for letter, values in colour.items()}
+    norm, yellow = free["tbp_lv_deltaLBnorm"], free["tbp_lv_deltaB"]
+    about = {
+        "stdL": np.log(made["tbp_lv_stdL"]),
+        "stdLExt": np.log(made["tbp_lv_stdLExt"]),
+        "size": np.log(made["clin_size_long_diam_mm"] / 3.5),
+    }
+    of_norm = {"skin": np.log(0.3811 + 0.0172 * skin["L"]), "Aext": skin["A"]}
+    of_norm |= {"stdL": made["tbp_lv_stdL"], "stdLExt": made["tbp_lv_stdLExt"]}
+    difference = norm * np.exp(of_norm["skin"])
+    darker = 0.95 * difference
+    for _ in range(4):
+        of_norm |= {"difference": np.log(difference / 9), "deltaL": -darker}
+        difference = norm * np.exp(_weighed(_NORM, of_norm) + _NORM_SPREAD * noise[5])
+        logs = _weighed(_EXCESS, {**about, "apart": np.log(difference)}) + _EXCESS_SPREAD * np.clip(noise[4], -2.5, 2.5)
+        apart = difference / (1 + np.minimum(np.exp(logs), 0.15))
+        side = np.clip(yellow, -0.95 * apart, 0.95 * apart)
+        darker = np.sqrt(apart**2 - side**2)
+    colour = {
+        "A": _within("tbp_lv_A", lesion_class, skin["A"] + free["tbp_lv_deltaA"]),
+        "B": _within("tbp_lv_B", lesion_class, skin["B"] + side),
+        "L": _within("tbp_lv_L", lesion_class, skin["L"] - darker),
+    }
+    found = {f"tbp_lv_{letter}": values for letter, values in colour.items()}
     for suffix, red_of, yellow_of in (("", colour["A"], colour["B"]), ("ext", skin["A"], skin["B"])):
-        made_now[f"tbp_lv_C{suffix}"] = np.hypot(red_of, yellow_of)
-        made_now[f"tbp_lv_H{suffix}"] = np.degrees(np.arctan2(yellow_of, red_of))
+        found[f"tbp_lv_C{suffix}"] = np.hypot(red_of, yellow_of)
+        found[f"tbp_lv_H{suffix}"] = np.degrees(np.arctan2(yellow_of, red_of))
     for letter in "ABL":
-        made_now[f"tbp_lv_delta{letter}"] = colour[letter] - skin[letter]
-    made_now["tbp_lv_deltaLB"], made_now["tbp_lv_deltaLBnorm"] = difference, norm
-    return made_now
+        found[f"tbp_lv_delta{letter}"] = colour[letter] - skin[letter]
+    # Where a colour had to be set back into its range, the differences follow.
+    scale = np.hypot(found["tbp_lv_deltaL"], found["tbp_lv_deltaB"]) / apart
+    found["tbp_lv_deltaLB"], found["tbp_lv_deltaLBnorm"] = difference * scale, np.maximum(norm * scale, 3.0012)
+    return found
+
+
+def _within(column: str, lesion_class: Class, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values with those beyond the published least and largest set back from them a little."""
+    own, full = published().classes[column][lesion_class], published().full[column]
+    least, most = (full["min"], full["max"]) if lesion_class == "benign" else (own["min"], own["max"])
+    values = np.where(values < least, least + 0.3 * np.minimum(least - values, 5), values)
+    return np.where(values > most, most - 0.3 * np.minimum(values - most, 5), values)
 
 
 def _is_colourless(made: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return where a lesion is too small for its colours to be compared within it."""
-    constant, of_minor, of_area = _COLOURLESS
-    odds = constant + of_minor * np.log(made["tbp_lv_minorAxisMM"]) + of_area * np.log(made["tbp_lv_areaMM2"])
-    # A logistic draw from a normal one.
-    return np.asarray(odds + 1.7 * noise > 0)
+    about = {"minor": np.log(made["tbp_lv_minorAxisMM"]), "area": np.log(made["tbp_lv_areaMM2"])}
+    # About a logistic draw.
+    return np.asarray(_weighed(_COLOURLESS, about) + 1.7 * noise > 0)

@@ -17,14 +17,14 @@ from isic_lesion.synthetic.parameters import Class, published
 
 __all__ = ["GRID", "Marginal", "marginal", "monotone_cubic", "normal_cdf"]
 
-Scale = Literal["linear", "log", "negative log", "logit"]
+Scale = Literal["linear", "log", "logit"]
 
 GRID: NDArray[np.float64] = np.linspace(-5.5, 5.5, 4401)
 """The normal scores at which functions of a score are tabulated."""
 
 _SCALES: dict[str, Scale] = {
     "clin_size_long_diam_mm": "log",
-    "tbp_lv_deltaL": "negative log",
+    "tbp_lv_deltaLBnorm": "log",
     "tbp_lv_area_perim_ratio": "log",
     "tbp_lv_color_std_mean": "log",
     "tbp_lv_radial_color_std_max": "log",
@@ -37,8 +37,8 @@ _SCALES: dict[str, Scale] = {
 _PERCENT = ("tbp_lv_nevi_confidence", "tbp_lv_dnn_lesion_confidence")
 # Least positive values seen: what a quantile of zero means where zeros are a case of their own.
 _LEAST_COLOUR = {"tbp_lv_color_std_mean": 0.048, "tbp_lv_radial_color_std_max": 0.0143}
-# A float32 cannot tell 1 - 6e-8 from 1.
-_NEAREST_TO_ONE = 6e-9
+# Confidences are float32 shares, which are 1 from here on: quantiles above it say no more than that.
+_ONE = 1 - 6e-8
 _FULL_QUARTILES = {0.25: "25%", 0.5: "50%", 0.75: "75%"}
 _CLASS_QUANTILES = {0.01: "p01", 0.05: "p05", 0.25: "p25", 0.5: "p50", 0.75: "p75", 0.95: "p95", 0.99: "p99"}
 
@@ -88,11 +88,17 @@ def marginal(column: str, lesion_class: Class) -> Marginal:
         knots = {(share - zero) / (1 - zero): value for share, value in knots.items() if share > zero and value > least}
         count *= 1 - zero
     knots = {0.5 / count: least, **knots, 1 - 0.5 / count: most}
+    if column in _PERCENT:
+        knots = {share: value for share, value in knots.items() if value < 100 * _ONE}
     shares = sorted(knots)
     places = np.array([NormalDist().inv_cdf(share) for share in shares])
     heights = _scaled(column, np.array([knots[share] for share in shares]))
-    heights = np.maximum.accumulate(heights)
-    return Marginal(_unscaled(column, monotone_cubic(places, heights, GRID)), zero)
+    heights = monotone_cubic(places, np.maximum.accumulate(heights), GRID)
+    if column in _PERCENT:
+        # Beyond what a float32 can tell, as steep as just before.
+        slope = (np.interp(places[-1], GRID, heights) - np.interp(places[-2], GRID, heights)) / np.diff(places[-2:])
+        heights = heights + slope * np.maximum(GRID - places[-1], 0)
+    return Marginal(_unscaled(column, heights), zero)
 
 
 def monotone_cubic(
@@ -140,10 +146,8 @@ def _scaled(column: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     match _SCALES.get(column, "linear"):
         case "log":
             return np.log(values)
-        case "negative log":
-            return np.asarray(-np.log(-values))
         case "logit":
-            shares = np.clip(values / (100 if column in _PERCENT else 1), 1e-40, 1 - _NEAREST_TO_ONE)
+            shares = np.maximum(values / (100 if column in _PERCENT else 1), 1e-31)
             return np.asarray(np.log(shares) - np.log1p(-shares))
         case "linear":
             return values
@@ -153,8 +157,6 @@ def _unscaled(column: str, heights: NDArray[np.float64]) -> NDArray[np.float64]:
     match _SCALES.get(column, "linear"):
         case "log":
             return np.exp(heights)
-        case "negative log":
-            return np.asarray(-np.exp(-heights))
         case "logit":
             return np.asarray((100 if column in _PERCENT else 1) / (1 + np.exp(-heights)))
         case "linear":

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isic_lesion.synthetic.dependence import FREE
-from isic_lesion.synthetic.marginals import marginal
+from isic_lesion.synthetic.marginals import GRID, marginal, normal_cdf
 from isic_lesion.synthetic.parameters import published
 
 __all__ = ["BENIGN", "INDETERMINATE", "MALIGNANT", "UNSEEN_HOSPITALS", "Lesions", "Patients", "Plan", "Sizes", "plan"]
@@ -231,9 +231,11 @@ def _patients(
     total = sizes.patients
     hospital = np.empty(total, dtype=np.int64)
     for ill in (False, True):
-        group = with_malignant == ill
+        group = np.flatnonzero(with_malignant == ill)
         shares = np.array([one.malignant.patients if ill else one.rows for one in facts.hospitals], dtype=np.float64)
-        hospital[group] = generator.choice(len(shares), int(group.sum()), p=shares / shares.sum())
+        ends = (shares / shares.sum()).cumsum()[:-1]
+        weights = np.ones(len(group)) if ill else counts[group]
+        hospital[group] = np.searchsorted(ends, _spread_evenly(weights, generator))
     like = hospital.copy()
     if sizes.unseen_hospitals:
         drawn = generator.random(total)
@@ -245,14 +247,14 @@ def _patients(
     men, women, white = (np.empty(total) for _ in range(3))
     for place, one in enumerate(facts.hospitals):
         for ill in (False, True):
-            group = one.malignant if ill else one.benign
+            seen = one.malignant if ill else one.benign
             here = (like == place) & (with_malignant == ill)
-            men[here], women[here] = group.male, group.female
+            men[here], women[here] = seen.male, seen.female
             white[here] = (one.benign.white_tiles + one.malignant.white_tiles) / (one.benign.rows + one.malignant.rows)
     sex = (generator.random(total) < men / (men + women)).astype(np.int64)
     nameless = np.array([one.benign.sex_missing for one in facts.hospitals])[like] > 0
     sex[_some(counts, nameless, facts.missing["sex"] * sizes.rows, generator)] = -1
-    scores = generator.standard_normal(total)
+    scores = _normal(np.where(with_malignant, 1, counts), generator)
     years = np.where(
         with_malignant, marginal("age_approx", "malignant").at(scores), marginal("age_approx", "benign").at(scores)
     )
@@ -271,9 +273,28 @@ def _patients(
         visits=(generator.random(total) < _MORE_VISITS) & (counts > 1),
         white=white,
         exact=generator.random(total) < _EXACT,
-        part=generator.standard_normal((len(FREE), total)),
-        height=1 + 0.035 * generator.standard_normal(total),
+        part=np.stack([_normal(counts, generator) for _ in FREE]),
+        height=1 + 0.035 * _normal(counts, generator),
     )
+
+
+def _spread_evenly(
+    weights: NDArray[np.int64] | NDArray[np.float64], generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return numbers within (0, 1) in random order, evenly spread when each counts by its weight; shape (P,).
+
+    Few patients have a large share of the lesions: drawn freely, their age or hospital would tilt the whole table.
+    """
+    order = generator.permutation(len(weights))
+    heaped = np.cumsum(weights[order], dtype=np.float64)
+    places = np.empty(len(weights))
+    places[order] = (heaped - generator.random(len(weights)) * weights[order]) / max(heaped[-1:].sum(), 1)
+    return np.clip(places, 1e-6, 1 - 1e-6)
+
+
+def _normal(weights: NDArray[np.int64] | NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+    """Return evenly spread standard normal numbers; shape (P,)."""
+    return np.asarray(np.interp(_spread_evenly(weights, generator), normal_cdf(GRID), GRID))
 
 
 def _some(
