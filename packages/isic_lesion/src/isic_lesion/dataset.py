@@ -97,13 +97,23 @@ class Lesions:
         if unknown := [name for name in names if name not in known]:
             raise KeyError(f"expected columns of a {self.split} table, got {unknown[0]!r}")
         lazy = self.scan()
-        needed = [name for name in known if name in {*names, "isic_id"}]
+        ends = self._required_end()
+        needed = [name for name in known if name in {*names, "isic_id", ends}]
         try:
             frame = lazy.select(needed).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             self._explain(error)
+        if ends in frame.columns and frame[ends].has_nulls():
+            check_table(self.metadata)  # a line with too few fields ends in missing values
         self._check_keys(frame)
         return frame.select(names)
+
+    def _required_end(self) -> str:
+        """Return the last column of a CSV if every row has a value there, as in the contest's; else an empty name."""
+        if self.metadata.suffix == ".parquet":
+            return ""
+        last = scan_cells(self.metadata).collect_schema().names()[-1]
+        return last if any(known.name == last and known.required for known in columns_of(self.split)) else ""
 
     def _check_header(self, header: Sequence[str]) -> None:
         check_header_known(self.metadata, header, self.split)
@@ -185,8 +195,10 @@ def check_header_known(path: Path, header: Sequence[str], split: Split) -> None:
     """Refuse a table that has no column of the contest, as one with other separators or in another encoding.
 
     Raises:
-        InputError: if none of the split's columns is in the header, or the file is no UTF-8 text.
+        InputError: if the header has none of the split's columns or a line break, or the file is no UTF-8 text.
     """
+    if any("\r" in name or "\n" in name for name in header):
+        raise InputError(f"{path}: line breaks in its header", fix="Save it with the line ends of Unix or Windows")
     if any(known.name in header for known in columns_of(split)):
         return
     check_table(path)

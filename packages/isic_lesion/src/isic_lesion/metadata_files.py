@@ -39,6 +39,8 @@ MISSING = "NA"
 
 _SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _CHUNK = 1 << 22
+_GZIP = b"\x1f\x8b"
+_MEND = "Mend that line"
 _TAIL = 1 << 16  # bytes: far more than a line
 
 
@@ -143,18 +145,14 @@ def ragged_lines(path: Path) -> Iterator[RaggedLine]:
     if path.suffix == ".parquet":
         return
     _check_encoding(path)
-    line = 0
-    try:
-        with _open_text(path) as text:
-            rows = _records(text)
-            line, header = next(rows, (0, []))
-            if not header:
-                raise InputError(f"{path}: is empty", fix="Give a CSV with a header line")
-            for line, row in rows:
-                if len(row) != len(header):
-                    yield RaggedLine(line, len(row), len(header))
-    except csv.Error as error:
-        raise InputError(f"{path}, after line {line}: not a CSV: {error}") from error
+    with _open_text(path) as text:
+        rows = _records(text, path)
+        _, header = next(rows, (0, []))
+        if not header:
+            raise InputError(f"{path}: is empty", fix="Give a CSV with a header line")
+        for line, row in rows:
+            if len(row) != len(header):
+                yield RaggedLine(line, len(row), len(header))
 
 
 def check_end(path: Path) -> None:
@@ -163,8 +161,8 @@ def check_end(path: Path) -> None:
     Raises:
         InputError: if the last line has fewer fields than the header.
     """
-    if path.suffix != ".csv":
-        return  # gzip and Parquet tell by themselves
+    if path.suffix == ".parquet" or _is_gzip(path):
+        return  # these tell by themselves
     with path.open("rb") as stream:
         header = stream.readline()
         stream.seek(max(0, path.stat().st_size - _TAIL))
@@ -190,19 +188,32 @@ def line_numbers(path: Path, num_rows: int) -> Series:
     if breaks + (last != b"\n") == num_rows + 1:
         return pl.int_range(2, num_rows + 2, dtype=pl.UInt32, eager=True).alias("line")
     with _open_text(path) as text:  # a cell holds a line break, or empty lines stand before the header
-        lines = [line for line, _ in _records(text)][1:]
+        lines = [line for line, _ in _records(text, path)][1:]
     return pl.Series("line", lines, dtype=pl.UInt32)
 
 
-def _records(text: IO[str]) -> Iterator[tuple[int, list[str]]]:
+def _records(text: IO[str], path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the line that it begins on; empty lines before the header are passed over."""
-    reader = csv.reader(text, strict=True)
+    quotes = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal quotes
+        for line in text:
+            quotes += line.count('"')
+            yield line
+
+    reader = csv.reader(lines(), strict=True)
     begins, seen = 1, False
-    for row in reader:
-        if row or seen:
-            seen = True
-            yield begins, row
-        begins = reader.line_num + 1
+    try:
+        for row in reader:
+            if quotes % 2:
+                raise InputError(f"{path}, line {begins}: has a quote that does not close", fix=_MEND)
+            if row or seen:
+                seen = True
+                yield begins, row
+            begins, quotes = reader.line_num + 1, 0
+    except csv.Error as error:
+        raise InputError(f"{path}, line {begins}: not a CSV: {error}", fix=_MEND) from error
 
 
 def _check_encoding(path: Path) -> None:
@@ -237,9 +248,13 @@ def _fields(number: int) -> str:
 
 
 def _open_bytes(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
+    return cast(IO[bytes], gzip.open(path, "rb")) if _is_gzip(path) else path.open("rb")
+
+
+def _is_gzip(path: Path) -> bool:
+    """Return whether a file is gzip by its first bytes, as polars tells it too."""
+    with path.open("rb") as stream:
+        return stream.read(len(_GZIP)) == _GZIP
 
 
 def _open_text(path: Path) -> io.TextIOWrapper:
