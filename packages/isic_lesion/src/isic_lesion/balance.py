@@ -9,7 +9,7 @@ in which every class weighs the same however rare it is, and which vanishes exac
 proportions and the same size. Adding g to part f changes J by 2 s_g.x_f + |s_g|^2 - (2 / K) sum s_g, of which only the
 first term depends on f: so the large groups go first, each to the part whose inner product with it is least. Then
 single moves and exchanges of two groups follow while any of them lowers J: a move from a to b changes it by
-2 s.(x_b - x_a) + 2 |s|^2, an exchange by the same with s = s_g - s_h.
+2 s.(x_b - x_a) + 2 |s|^2, an exchange by the same with s = s_g - s_h. Of a few such searches the best is taken.
 
 The first step is that of scikit-learn's StratifiedGroupKFold, whose measure is the mean over classes of the standard
 deviation of x_fc over f; the second is ours.
@@ -25,6 +25,7 @@ __all__ = ["balance_groups", "imbalance"]
 _LEAST_GAIN = 1e-10  # of J: parts that differ by 1e-5 of a class are alike
 _MOST_EXCHANGES = 2_000  # groups: beyond that many, the smallest of them even out what is left
 _MOST_STEPS = 2_000
+_STARTS = 4  # each ends in an optimum of its own; the best is taken
 
 
 def balance_groups(counts: NDArray[np.integer], num_parts: int, seed: int) -> NDArray[np.uint8]:
@@ -43,11 +44,14 @@ def balance_groups(counts: NDArray[np.integer], num_parts: int, seed: int) -> ND
     counts = np.asarray(counts, dtype=np.float64)
     totals = counts.sum(axis=0)
     shares = counts[:, totals > 0] / totals[totals > 0]
-    size = (shares**2).sum(axis=1)
-    order = np.random.default_rng(seed).permutation(len(counts))
-    band = np.floor(np.log2(size[order]) / 2) if len(order) else size
-    part = _dealt(shares, order[np.argsort(-band, kind="stable")], num_parts)
-    return _refined(shares, part, num_parts).astype(np.uint8)
+    band = np.floor(np.log2((shares**2).sum(axis=1)) / 2)
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(_STARTS if len(counts) <= _MOST_EXCHANGES else 1):
+        order = rng.permutation(len(counts))
+        part = _dealt(shares, order[np.argsort(-band[order], kind="stable")], num_parts)
+        found.append(_refined(shares, part, num_parts))
+    return min(found, key=lambda part: (_held(shares, part, num_parts) ** 2).sum()).astype(np.uint8)
 
 
 def imbalance(counts: NDArray[np.integer], part: NDArray[np.integer], num_parts: int) -> NDArray[np.float64]:
@@ -56,10 +60,16 @@ def imbalance(counts: NDArray[np.integer], part: NDArray[np.integer], num_parts:
     A class without rows has none. The mean over classes is what scikit-learn's StratifiedGroupKFold makes small.
     """
     counts = np.asarray(counts, dtype=np.float64)
-    held = np.zeros((num_parts, counts.shape[1]))
-    np.add.at(held, part, counts)
-    deviation: NDArray[np.float64] = (held / np.maximum(counts.sum(axis=0), 1)).std(axis=0)
+    shares = counts / np.maximum(counts.sum(axis=0), 1)
+    deviation: NDArray[np.float64] = _held(shares, part, num_parts).std(axis=0)
     return deviation
+
+
+def _held(shares: NDArray[np.float64], part: NDArray[np.integer], num_parts: int) -> NDArray[np.float64]:
+    """Return the shares of each part, shape (parts, classes)."""
+    held = np.zeros((num_parts, shares.shape[1]))
+    np.add.at(held, part, shares)
+    return held
 
 
 def _dealt(shares: NDArray[np.float64], order: NDArray[np.intp], num_parts: int) -> NDArray[np.intp]:
@@ -84,8 +94,7 @@ def _refined(shares: NDArray[np.float64], part: NDArray[np.intp], num_parts: int
     """Move or exchange groups, the best step first, while that lowers J."""
     part = part.copy()
     for _ in range(_MOST_STEPS):
-        held = np.zeros((num_parts, shares.shape[1]))
-        np.add.at(held, part, shares)
+        held = _held(shares, part, num_parts)
         changes = _best_move(shares, part, held)
         if not changes and len(shares) <= _MOST_EXCHANGES:
             changes = _best_exchange(shares, part, held)

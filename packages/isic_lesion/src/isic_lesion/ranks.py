@@ -105,13 +105,14 @@ def place(reference: Reference, scores: ArrayLike) -> NDArray[np.float64]:
     """
     values = np.asarray(scores, dtype=np.float64)
     levels, shares = np.array(reference.scores), np.array(reference.shares)
-    # One measure of distance for both ends; a reference of equal scores has none of its own.
-    spread = float(levels[-1] - levels[0]) or max(abs(float(levels[0])), 1.0)
+    low, high = float(levels[0]), float(levels[-1])
+    # One measure of distance for both ends; the logarithm keeps very far scores apart too.
+    spread = max(high - low, 1e-9 * max(abs(low), abs(high)), 1e-9)
     placed: NDArray[np.float64] = np.interp(values, levels, shares)
-    above, below = values > levels[-1], values < levels[0]
-    far = (values[above] - levels[-1]) / spread
-    placed[above] = 1 - (1 - shares[-1]) / (1 + far)
-    placed[below] = shares[0] / (1 + (levels[0] - values[below]) / spread)
+    above, below = values > high, values < low
+    placed[above] = 1 - (1 - shares[-1]) / (1 + np.log1p((values[above] - high) / spread))
+    placed[below] = shares[0] / (1 + np.log1p((low - values[below]) / spread))
+    placed[np.isnan(values)] = np.nan  # a single point would give its own share
     return placed
 
 
