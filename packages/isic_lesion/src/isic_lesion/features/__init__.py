@@ -2,16 +2,15 @@
 
 from isic_lesion.features.catalogue import CATALOGUE, full, original, small
 from isic_lesion.features.computing import compute
-from isic_lesion.features.feature import Feature, FeatureSet
+from isic_lesion.features.feature import Feature
+from isic_lesion.features.feature_set import FeatureSet
+from isic_lesion.features.image_features import image_features, join_scores
+from isic_lesion.features.past_features import past_features
 from isic_lesion.features.population import Population, fit_population
 from isic_lesion.features.population_files import read_population, write_population
-from isic_lesion.features.storage import (
-    FeatureTable,
-    open_features,
-    read_feature_set,
-    write_feature_set,
-    write_features,
-)
+from isic_lesion.features.set_files import read_feature_set, write_feature_set
+from isic_lesion.features.table import FeatureTable, open_features
+from isic_lesion.features.writing import write_features
 
 __all__ = [
     "CATALOGUE",
@@ -22,8 +21,11 @@ __all__ = [
     "compute",
     "fit_population",
     "full",
+    "image_features",
+    "join_scores",
     "open_features",
     "original",
+    "past_features",
     "read_feature_set",
     "read_population",
     "small",

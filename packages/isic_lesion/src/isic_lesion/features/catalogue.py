@@ -2,18 +2,21 @@
 
 - `small`: a few hundred that matter most, for two cores and a quick look.
 - `original`: what the gold-medal team's deck tells of: aggregates by patient, location, hospital, tile type and their
-  combinations, history by age, and no more.
+  combinations, and history by age; `original-file-order` has the team's shift by the order of the file instead.
 - `full`: about 3,000.
+
+Scores of image models (`image_features`) and earlier contests (`past_features`) are joined to any of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from isic_lesion.features.feature import CLUSTER, Feature, FeatureSet
+from isic_lesion.features.feature import CLUSTER, Feature
+from isic_lesion.features.feature_set import FeatureSet
 from isic_lesion.features.lesion import columns, interactions, one_hots
 
-__all__ = ["CATALOGUE", "GROUPS", "count", "full", "in_group", "original", "small"]
+__all__ = ["CATALOGUE", "GROUPS", "count", "full", "in_group", "isolation", "original", "original_file_order", "small"]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "patient": ("patient_id",),
@@ -32,6 +35,20 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 _BESIDE = ("z", "difference", "ratio", "rank")
 _OF_GROUP = ("mean", "sd", "min", "max")
+_FOLLOWED = (
+    *("clin_size_long_diam_mm", "tbp_lv_areaMM2", "tbp_lv_minorAxisMM", "tbp_lv_perimeterMM", "tbp_lv_norm_border"),
+    *("tbp_lv_norm_color", "tbp_lv_deltaLBnorm", "tbp_lv_color_std_mean", "tbp_lv_symm_2axis", "tbp_lv_L"),
+    *("tbp_lv_A", "tbp_lv_B", "tbp_lv_Lext", "tbp_lv_nevi_confidence"),
+)
+_SHAPE = (
+    *("size", "log1p(areaMM2)", "minorAxisMM / size", "eccentricity", "symm_2axis", "norm_border"),
+    *("area_perim_ratio", "perimeterMM"),
+)
+_COLOUR = (
+    *("norm_color", "color_std_mean", "radial_color_std_max", "stdL", "A", "B", "L", "H", "C"),
+    *("deltaA", "deltaB", "deltaL", "deltaLBnorm"),
+)
+_NEIGHBOURS = 20
 _SUMMED = ("tbp_lv_areaMM2", "clin_size_long_diam_mm", "tbp_lv_perimeterMM")
 
 
@@ -57,6 +74,20 @@ def count(group: str) -> Feature:
     return Feature(name=f"{group}.count", kind="group", group=GROUPS[group], statistic="count")
 
 
+def isolation() -> tuple[Feature, ...]:
+    """Return how isolated a lesion is among its patient's by shape and colour, by shape, and by colour."""
+    return tuple(
+        Feature(
+            name=f"patient.isolation{of}",
+            kind="outlier",
+            formulas=formulas,
+            statistic="local_outlier_factor",
+            neighbours=_NEIGHBOURS,
+        )
+        for of, formulas in (("", (*_SHAPE, *_COLOUR)), (".shape", _SHAPE), (".colour", _COLOUR))
+    )
+
+
 def small() -> FeatureSet:
     """Return a few hundred features: the lesion, and foremost the lesion beside its patient's others."""
     measures = (*columns(), *interactions())
@@ -67,12 +98,31 @@ def small() -> FeatureSet:
         *_measured(measures, wanted),
         *_aggregated(columns(), {"patient": ("mean",), "hospital": ("z",)}),
         *_sums(("patient", "patient_site")),
+        *isolation()[:1],
+        *_history(("number", "years")),
     ]
     return FeatureSet(name="small", features=tuple(features))
 
 
 def original() -> FeatureSet:
-    """Return what the team's deck describes, about 2,000 features."""
+    """Return what the team's deck describes, with history by age."""
+    return FeatureSet(name="original", features=(*_aggregates(), *_history(("previous", "change", "number", "years"))))
+
+
+def original_file_order() -> FeatureSet:
+    """Return what the team's deck describes, with the team's own shift: the row before in the file, whatever its age.
+
+    Its features depend on the order of the rows, and may look ahead.
+    """
+    shifts = tuple(
+        Feature(name=f"file_order.{statistic}.{column}", kind="file_order", formulas=(column,), statistic=statistic)
+        for column in _FOLLOWED
+        for statistic in ("previous", "change")
+    )
+    return FeatureSet(name="original-file-order", features=(*_aggregates(), *shifts))
+
+
+def _aggregates() -> tuple[Feature, ...]:
     groups = (
         *("patient", "location", "hospital", "tile", "patient_location", "patient_tile", "location_tile"),
         *("hospital_location", "hospital_tile"),
@@ -84,7 +134,7 @@ def original() -> FeatureSet:
         *interactions(),
         *_measured(columns(), dict.fromkeys(groups, statistics)),
     ]
-    return FeatureSet(name="original", features=tuple(features))
+    return tuple(features)
 
 
 def full() -> FeatureSet:
@@ -107,11 +157,18 @@ def full() -> FeatureSet:
         *_measured(measures, wanted),
         *_aggregated(columns(), {"hospital": ("mean", "sd"), "hospital_location": ("mean",)}),
         *_sums(("patient", "patient_site", "patient_location")),
+        *isolation(),
+        *_history(("previous", "change", "change_per_year", "number", "years")),
     ]
     return FeatureSet(name="full", features=tuple(features))
 
 
-CATALOGUE: Mapping[str, Callable[[], FeatureSet]] = {"small": small, "original": original, "full": full}
+CATALOGUE: Mapping[str, Callable[[], FeatureSet]] = {
+    "small": small,
+    "original": original,
+    "original-file-order": original_file_order,
+    "full": full,
+}
 """Name -> the function that returns the set."""
 
 
@@ -132,3 +189,19 @@ def _aggregated(measures: Iterable[Feature], wanted: Mapping[str, Sequence[str]]
 def _sums(groups: Iterable[str]) -> list[Feature]:
     summed = [measure for measure in columns() if measure.name in _SUMMED]
     return [in_group(group, "sum", measure) for group in groups for measure in summed]
+
+
+def _history(statistics: Sequence[str]) -> list[Feature]:
+    measured = [statistic for statistic in statistics if statistic not in ("number", "years")]
+    return [
+        *(
+            Feature(name=f"history.{statistic}", kind="history", statistic=statistic)
+            for statistic in statistics
+            if statistic not in measured
+        ),
+        *(
+            Feature(name=f"history.{statistic}.{column}", kind="history", formulas=(column,), statistic=statistic)
+            for column in _FOLLOWED
+            for statistic in measured
+        ),
+    ]

@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
-from isic_lesion.features.feature import Feature, FeatureSet
+from isic_lesion.features.feature import Feature
+from isic_lesion.features.feature_set import FeatureSet
 from isic_lesion.features.groups import beside_group, extremes, moments, of_group, ranks
+from isic_lesion.features.history import history, row_before, visits_of
+from isic_lesion.features.outliers import local_outlier_factor
 from isic_lesion.features.population import Population, grid_ranks
 from isic_lesion.features.rows import Rows, canonical_rows
 
@@ -106,7 +109,7 @@ def _of_one_formula(
     rows: Rows, features: Sequence[Feature], population: Population | None
 ) -> Iterator[tuple[str, Numbers]]:
     formulas = features[0].formulas
-    values = rows.values(formulas[0]) if len(formulas) == 1 else np.zeros(0)
+    values = rows.values(formulas[0]) if formulas else np.zeros(0)
     by_group: dict[tuple[str, ...], list[Feature]] = {}
     for feature in features:
         match feature.kind:
@@ -116,8 +119,14 @@ def _of_one_formula(
                 by_group.setdefault(feature.group, []).append(feature)
             case "one_hot":
                 yield feature.name, _one_hot(rows, feature)
-            case _:
-                raise NotImplementedError(feature.kind)
+            case "history":
+                yield feature.name, history(feature.statistic, rows.once(visits_of), lambda: values)
+            case "file_order":
+                yield feature.name, row_before(feature.statistic, rows, values)
+            case "outlier":
+                measures = [rows.values(formula) for formula in formulas]
+                patients = rows.groups(("patient_id",))
+                yield feature.name, local_outlier_factor(measures, patients, feature.neighbours)
     by_value: NDArray[np.intp] | None = None
     for group, members in by_group.items():
         if by_value is None and any(feature.statistic == "rank" for feature in members):

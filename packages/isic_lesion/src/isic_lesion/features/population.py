@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isic_lesion.features.clusters import CLUSTER_FORMULAS, Clusters, fit_clusters
-from isic_lesion.features.feature import CLUSTER, FeatureSet
+from isic_lesion.features.clusters import CLUSTER_FORMULAS, Clusters, fit_clusters, nearest_cluster
+from isic_lesion.features.feature import CLUSTER
+from isic_lesion.features.feature_set import FeatureSet
 from isic_lesion.features.groups import Extremes, extremes, moments, sorted_in_groups
 from isic_lesion.features.rows import Groups, Rows, canonical_rows, groups_of_codes
 
@@ -65,12 +66,15 @@ class Population:
     def code(self, columns: tuple[str, ...], rows: Rows) -> NDArray[np.intp]:
         """Return the group of each row, -1 where training had none such; intp, shape (N,)."""
         if columns == (CLUSTER,):
-            assert self.clusters is not None
-            return rows.clusters(self.clusters)
+            return rows.once(self._cluster_of)
         place = {key: code for code, key in enumerate(self.keys[columns])}
         here = rows.categories(columns)
         translated = np.array([*(place.get(key, -1) for key in here.keys), -1], dtype=np.intp)
         return translated[here.code]
+
+    def _cluster_of(self, rows: Rows) -> NDArray[np.intp]:
+        assert self.clusters is not None
+        return _cluster_of(rows, self.clusters)
 
 
 def fit_population(rows: DataFrame, feature_set: FeatureSet, *, threads: int = 1) -> Population:
@@ -107,7 +111,7 @@ def fit_rows(rows: Rows, feature_set: FeatureSet, *, threads: int = 1) -> Popula
     for columns in group_columns:
         if columns == (CLUSTER,) and clusters is not None:
             keys[columns] = [(str(number),) for number in range(len(clusters.centres))]
-            all_groups[columns] = groups_of_codes(rows.clusters(clusters), len(clusters.centres))
+            all_groups[columns] = groups_of_codes(_cluster_of(rows, clusters), len(clusters.centres))
         else:
             keys[columns] = rows.categories(columns).keys
             all_groups[columns] = rows.groups(columns)
@@ -130,6 +134,10 @@ def fit_rows(rows: Rows, feature_set: FeatureSet, *, threads: int = 1) -> Popula
         clusters=clusters,
         num_rows=len(rows),
     )
+
+
+def _cluster_of(rows: Rows, clusters: Clusters) -> NDArray[np.intp]:
+    return nearest_cluster([rows.values(formula) for formula in CLUSTER_FORMULAS], clusters)
 
 
 def _statistics(values: Numbers, by_value: NDArray[np.intp] | None, groups: Groups) -> GroupStatistics:

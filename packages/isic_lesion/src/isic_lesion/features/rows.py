@@ -7,21 +7,22 @@ which rows come. Numbers are float64 until a feature is finished.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
-from isic_lesion.features.clusters import CLUSTER_FORMULAS, Clusters, nearest_cluster
 from isic_lesion.features.formulas import evaluate
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
 __all__ = ["Categories", "Groups", "Rows", "canonical_rows", "groups_of_codes"]
+
+Kept = TypeVar("Kept")
 
 
 class Groups(NamedTuple):
@@ -68,7 +69,7 @@ class Rows:
     _numbers: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     _categories: dict[tuple[str, ...], Categories] = field(default_factory=dict)
     _groups: dict[tuple[str, ...], Groups] = field(default_factory=dict)
-    _clusters: dict[int, tuple[Clusters, NDArray[np.intp]]] = field(default_factory=dict)
+    _kept: dict[object, object] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __len__(self) -> int:
@@ -118,14 +119,12 @@ class Rows:
                 self._groups[key] = groups_of_codes(categories.code, len(categories.keys))
             return self._groups[key]
 
-    def clusters(self, clusters: Clusters) -> NDArray[np.intp]:
-        """Return the cluster of each row; intp, shape (N,)."""
+    def once(self, make: Callable[[Rows], Kept]) -> Kept:
+        """Return `make(self)`, made on the first call; `make` must be a function of the rows alone."""
         with self._lock:
-            key = id(clusters)
-            if key not in self._clusters:
-                nearest = nearest_cluster([self.values(formula) for formula in CLUSTER_FORMULAS], clusters)
-                self._clusters[key] = (clusters, nearest)
-            return self._clusters[key][1]
+            if make not in self._kept:
+                self._kept[make] = make(self)
+            return cast("Kept", self._kept[make])
 
     def among(self, mask: NDArray[np.bool_]) -> Rows:
         """Return some of the rows, still in canonical order.
