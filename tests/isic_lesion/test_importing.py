@@ -127,6 +127,8 @@ def test_earlier_contests_are_known(photos: Path, tmp_path: Path) -> None:
         ("ISIC_1", 0, "Indeterminate", "image ISIC_1", None),
         ("ISIC_3", 1, "Malignant", "lesion L_7", 50.0),
     ]
+    tested = import_folder(photos, [about], tmp_path / "out", ImportConfig(split="test"), engine=HERE)
+    assert open_lesions(tested.folder, "test").read(["isic_id", "sex"]).rows() == [("ISIC_3", "male")]
     (tmp_path / "other.csv").write_text(TABLE)
     with pytest.raises(InputError, match=r"other\.csv: only files of earlier contests can be given together"):
         import_folder(photos, [truth, tmp_path / "other.csv"], tmp_path / "new", ImportConfig(), engine=HERE)
@@ -154,6 +156,7 @@ def test_smaller_and_square(bring) -> None:
         ("image,target\n.jpg,0\n", "line 2: expected an image's name in image"),
         (",target\nISIC_1,0\n", "no column of image names"),
         ("isic_id,target\nISIC_1,0\nISIC_2,0,5\n", "line 3: 3 fields, but the header has 2"),
+        ("isic_id,target,sex\nISIC_1,0,male\nISIC_2,1", "line 3: 2 fields, but the header has 3"),
         ("isic_id,target\nISIC_7,0\n", "holds no picture of any of the 1 rows, such as ISIC_7.jpg"),
         (
             TABLE + "ISIC_8,0,,,\nISIC_9,0,,,\n",
@@ -280,8 +283,10 @@ def test_it_goes_on_where_it_was_killed(bring, photos: Path, monkeypatch: pytest
         with pytest.raises(KeyboardInterrupt):
             import_folder(photos, [tmp_path / "table.csv"], tmp_path / "other", config, engine=HERE)
     assert (tmp_path / "other" / "train-image.hdf5").exists()
+    (tmp_path / "other" / ".train-image.hdf5.0123.part").write_bytes(b"half")
     import_folder(photos, [tmp_path / "table.csv"], tmp_path / "other", config, engine=HERE)
     assert (tmp_path / "other" / "train-metadata.csv").read_bytes() == whole
+    assert not list((tmp_path / "other").glob(".*"))
     with open_images(tmp_path / "other" / "train-image.hdf5") as images:
         assert {name: images.jpeg(name) for name in images.isic_ids()} == stored
 

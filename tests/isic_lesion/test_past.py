@@ -163,6 +163,33 @@ def test_the_frame_has_this_contests_columns(read) -> None:
     assert empty_past().disagreements.schema == read(TRUTH_2016).disagreements.schema
 
 
+def test_repeats_are_left_out(read) -> None:
+    pairs = "image_name_1,image_name_2\nISIC_0100001,ISIC_0100003\nISIC_0100003,ISIC_0100001\nISIC_9,ISIC_8\n"
+    past = read(TRUTH_2020, pairs)
+    assert past.frame["isic_id"].to_list() == ["ISIC_0100001", "ISIC_0100002"]
+    assert (past.repeats, past.files[1].what, past.files[1].rows) == (1, "images that repeat others", 3)
+    with pytest.raises(InputError, match="tells of no image by itself"):
+        read(pairs)
+
+
+def test_test_sets_have_no_truth(read) -> None:
+    of_2020 = "image,patient,age_approx,anatom_site_general,sex\nISIC_0200001,IP_5,40,back,male\n"
+    kaggles = "image_name,patient_id,sex,age_approx,anatom_site_general_challenge\nISIC_0200001,IP_5,male,40,back\n"
+    for text in (of_2020, kaggles):
+        with pytest.raises(InputError, match="tells no truth"):
+            read(text)
+        assert read(text, TRUTH_2020).unlabelled == 1
+    path = read(of_2020, TRUTH_2016).files[0].path
+    past = read_past([path, path.with_name("1.csv")], is_test=True)
+    assert rows_of(past, "source", "target", "patient_id", "anatom_site_general") == {
+        "ISIC_0000001": ("ISIC 2016", 0, None, None),
+        "ISIC_0000002": ("ISIC 2016", 1, None, None),
+        "ISIC_0200001": ("ISIC 2020", None, "IP_5", "posterior torso"),
+    }
+    assert past.unlabelled == 1
+    assert read_past([path], is_test=True).frame["target"].null_count() == 1
+
+
 def test_words_that_nobody_knows_are_told(read) -> None:
     past = read(HAM10000.replace("hand", "nose").replace("back", "Nose").replace("female", "F"))
     assert past.unmapped == ("sex 'F' (1 rows)", "site 'Nose' (1 rows)", "site 'nose' (1 rows)")
@@ -191,6 +218,7 @@ def test_words_that_nobody_knows_are_told(read) -> None:
         (HAM10000.replace("ISIC_0024306", "ISIC_0024307"), r"line 3 \(ISIC_0024307\): comes more than once"),
         (TRUTH_2020.replace("benign,0\nISIC_0100002", "benign,2\nISIC_0100002"), r"line 2 \(ISIC_0100001\): expected"),
         (TRUTH_2020.replace(",malignant,1", ",malignant,1,5"), "line 3: 9 fields, but the header has 8"),
+        (TRUTH_2020[:-30], "line 4: 6 fields, but the header has 8"),
         (ABOUT_2019, "tells no truth. Give that contest's ground truth too"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from furikaeri_common.errors import InputError
 from isic_lesion.dataset import cast_cells
-from isic_lesion.metadata_files import line_numbers, row_word, scan_cells, telling_of
+from isic_lesion.metadata_files import check_end, line_numbers, row_word, scan_cells, telling_of
 from isic_lesion.past import read_past
 from isic_lesion.past_formats import recognise
 from isic_lesion.past_history import with_owners
@@ -83,7 +83,7 @@ def read_import_tables(tables: Sequence[Path], split: Split, *, id_column: str |
             fix="Give one table, or their files alone",
         )
     if all(known) and id_column is None:
-        frame = read_past(tables).frame
+        frame = read_past(tables, is_test=split == "test").frame
         places = ("",) * len(frame)
         left_out: tuple[str, ...] = ()
     else:
@@ -115,6 +115,7 @@ def _read_table(
     images = _id_column(path, header, id_column)
     with telling_of(path):
         cells = scan_cells(path).collect()
+    check_end(path)
     if cells.is_empty():
         raise InputError(f"{path}: has a header but no rows")
     if split == "train" and "target" not in header:

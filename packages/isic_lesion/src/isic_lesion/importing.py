@@ -118,7 +118,9 @@ def import_folder(
     plan = _fingerprint(found, tables, config)
     if earlier := _earlier(out, record, plan, split):
         return earlier
-    if not work.is_dir():
+    if work.is_dir():
+        _clear_parts(out, split)
+    else:
         _refuse_others(out, split)
     chosen, problems = match_images(table, found, images)
     if not config.skip:
@@ -194,6 +196,13 @@ def _refuse_others(out: Path, split: Split) -> None:
             f"{out}: holds {' and '.join(there)} already, not made of this",
             fix="Choose another folder, or remove what is there",
         )
+
+
+def _clear_parts(out: Path, split: Split) -> None:
+    """Remove what a killed import had half written: it can be as large as all pictures."""
+    for name in ("image.hdf5", "metadata.csv"):
+        for part in out.glob(f".{split}-{name}.*.part"):
+            part.unlink(missing_ok=True)
 
 
 def _tasks(files: Mapping[str, Path], config: ImportConfig) -> list[Task]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furikaeri_common.errors import InputError
-from isic_lesion.metadata_files import line_numbers, row_word, scan_cells, telling_of
-from isic_lesion.past_formats import PRECEDENCE, UNFIT, PastFormat, recognise
+from isic_lesion.metadata_files import check_end, line_numbers, row_word, scan_cells, telling_of
+from isic_lesion.past_formats import PRECEDENCE, REPEATS, PastFormat, recognise
+from isic_lesion.past_tidying import UNFIT
 from isic_lesion.past_words import SEXES, SITES
 from isic_lesion.schema import frame_schema
 
@@ -54,6 +55,7 @@ class Past(NamedTuple):
             is Malignant. What earlier contests did not measure is null.
         files: what was read, in order.
         duplicates: rows of truth about images that another row had told of already.
+        repeats: images left out because their contest says that they show the same as others.
         disagreements: isic_id, source, diagnosis and iddx_1 of every row about images on whose iddx_1 contests differ,
             by isic_id, the one that counts first.
         unlabelled: images of which no file tells what they show.
@@ -64,6 +66,7 @@ class Past(NamedTuple):
     frame: DataFrame
     files: tuple[PastFile, ...]
     duplicates: int
+    repeats: int
     disagreements: DataFrame
     unlabelled: int
     unmapped: tuple[str, ...]
@@ -77,19 +80,20 @@ def empty_past() -> Past:
     extra = dict.fromkeys(EXTRA_COLUMNS, pl.String())
     disputed = dict.fromkeys(("isic_id", "source", "diagnosis", "iddx_1"), pl.String())
     frame = pl.DataFrame(schema={**frame_schema("train"), **extra})
-    return Past(frame, (), 0, pl.DataFrame(schema=disputed), 0, (), ())
+    return Past(frame, (), 0, 0, pl.DataFrame(schema=disputed), 0, (), ())
 
 
-def read_past(files: Sequence[Path]) -> Past:
+def read_past(files: Sequence[Path], *, is_test: bool = False) -> Past:
     """Read files of the contests of 2016 to 2020 and of HAM10000, each known by its header, whatever its name.
 
     Args:
         files: CSV files, also gzipped, and folders, which are searched for them at any depth. Files about the same
             images, such as the truth and the metadata of 2019, complete each other.
+        is_test: keep images without truth too; their target is null.
 
     Raises:
         InputError: if a file is missing, damaged, or (named itself) no earlier contest's; if an image comes twice in
-            one file, or a cell is not what its column holds; if a folder holds none, or no file has a truth.
+            one file, or a cell is not what its column holds; if a folder holds none, or no image has a truth.
     """
     import polars as pl
 
@@ -97,6 +101,7 @@ def read_past(files: Sequence[Path]) -> Past:
     tidied: list[DataFrame] = []
     unknown: list[Path] = []
     unmapped: dict[str, int] = {}
+    kept, repeats = set[str](), set[str]()
     for path, is_named in _searched(files):
         known = _recognised(path, is_named=is_named)
         if known is None and is_named:
@@ -107,17 +112,26 @@ def read_past(files: Sequence[Path]) -> Past:
         if known is None:
             unknown.append(path)
             continue
+        if known.what == REPEATS:
+            pairs = known.tidy(_cells(path, known))
+            _add_repeats(pairs.rows(), kept, repeats)
+            read.append(PastFile(path, known.contest, known.what, len(pairs)))
+            continue
         frame = _read_file(path, known, unmapped)
         read.append(PastFile(path, known.contest, known.what, len(frame)))
         tidied.append(frame)
     if not read:
         places = ", ".join(map(str, files)) or "nothing"
         raise InputError(f"{places}: holds no file of an earlier contest", fix="Give the folder that holds their CSVs")
-    rows = pl.concat(tidied).sort("rank", maintain_order=True)
+    if not tidied:
+        raise InputError(f"{read[0].path}: tells of no image by itself", fix="Give that contest's ground truth too")
+    every = pl.concat(tidied).sort("rank", maintain_order=True)
+    rows = every.filter(~pl.col("isic_id").is_in(list(repeats)))
     truth = rows.filter(pl.col("iddx_1").is_not_null())
-    if truth.is_empty():
+    if truth.is_empty() and not is_test:
         raise InputError(f"{read[0].path}: tells no truth", fix="Give that contest's ground truth too")
-    chosen = truth.unique("isic_id", keep="first", maintain_order=True)
+    known_first = rows.sort(pl.col("iddx_1").is_null(), maintain_order=True) if is_test else truth
+    chosen = known_first.unique("isic_id", keep="first", maintain_order=True)
     merged = rows.group_by("isic_id").agg(pl.col(_MERGED).drop_nulls().first())
     frame = _complete(chosen.drop(_MERGED).join(merged, on="isic_id").sort("isic_id"))
     differing = truth.group_by("isic_id").agg(pl.col("iddx_1").n_unique()).filter(pl.col("iddx_1") > 1)["isic_id"]
@@ -125,9 +139,10 @@ def read_past(files: Sequence[Path]) -> Past:
     return Past(
         frame=frame,
         files=tuple(read),
-        duplicates=len(truth) - len(chosen),
+        duplicates=len(truth) - truth["isic_id"].n_unique(),
+        repeats=every["isic_id"].n_unique() - rows["isic_id"].n_unique(),
         disagreements=disputed.select("isic_id", "source", "diagnosis", "iddx_1"),
-        unlabelled=rows["isic_id"].n_unique() - len(chosen),
+        unlabelled=rows["isic_id"].n_unique() - truth["isic_id"].n_unique(),
         unmapped=tuple(f"{word} ({count} rows)" for word, count in sorted(unmapped.items())),
         unknown=tuple(unknown),
     )
@@ -154,15 +169,30 @@ def _recognised(path: Path, *, is_named: bool) -> PastFormat | None:
         return None  # what merely lies in a folder need not be a table at all
 
 
-def _read_file(path: Path, known: PastFormat, unmapped: dict[str, int]) -> DataFrame:
+def _cells(path: Path, known: PastFormat) -> DataFrame:
     import polars as pl
 
     with telling_of(path):
         cells = scan_cells(path).collect()
+    check_end(path)
     if not known.header:  # the first row stands where a header would
-        first = pl.DataFrame({name: [name] for name in cells.columns})
-        cells = pl.concat([first, cells])
-    tidy = known.tidy(cells.rename({name: name.strip() for name in cells.columns}))
+        cells = pl.concat([pl.DataFrame({name: [name] for name in cells.columns}), cells])
+    return cells.rename({name: name.strip() for name in cells.columns})
+
+
+def _add_repeats(pairs: Sequence[tuple[str, str]], kept: set[str], repeats: set[str]) -> None:
+    """Note which image of each pair goes: the second, unless it is the one that another pair keeps."""
+    for first, second in pairs:
+        if second not in kept:
+            repeats.add(second)
+            if first not in repeats:
+                kept.add(first)
+
+
+def _read_file(path: Path, known: PastFormat, unmapped: dict[str, int]) -> DataFrame:
+    import polars as pl
+
+    tidy = known.tidy(_cells(path, known))
     _check(path, tidy, is_headed=bool(known.header))
     for column, words in (("sex", SEXES), ("site", SITES)):
         said = tidy[column].drop_nulls()
