@@ -45,6 +45,15 @@ def test_figures_by_hand(invoke, files) -> None:
         "se_top_15": None,
         "lesions": 4,
         "malignant": 1,
+        "calibration": {
+            "brier": pytest.approx((0.25 + 0.81 + 0.25 + 0.01) / 4),
+            "log_loss": pytest.approx(-(2 * np.log(0.5) + np.log(0.1) + np.log(0.9)) / 4),
+            "expected_calibration_error": pytest.approx((0.1 + 0.9) / 4),
+            "observed_to_expected": pytest.approx(0.5),
+            "slope": pytest.approx(0, abs=0.2),
+            "intercept": pytest.approx(-1.1, abs=0.1),
+        },
+        "groups": {},
     }
 
 
@@ -81,6 +90,58 @@ def test_any_order_more_columns_and_patients(files) -> None:
         se_top_15=se_top_k(target, scores, patient),
         lesions=300,
         malignant=30,
+        calibration=None,
+        groups={},
+    )
+
+
+def grouped_files(tmp_path: Path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(0)
+    hospitals, sites = ["Basel", "ACEMID MIA"], ["leg", "NA"]
+    lines, scores = ["isic_id,target,patient_id,attribution,anatom_site_general,age_approx"], ["isic_id,target"]
+    for row in range(200):
+        target = int(row % 5 == 0)
+        lines.append(f"L{row},{target},P{row % 20},{hospitals[row % 2]},{sites[row % 3 == 0]},{20 + row % 50}.0")
+        scores.append(f"L{row},{(rng.random() + target / 2) / 1.5}")
+    lines.append("L200,0,P1,Nowhere,leg,NA")
+    scores.append("L200,0.5")
+    solution, submission = tmp_path / "solution.csv", tmp_path / "submission.csv"
+    solution.write_text("\n".join(lines))
+    submission.write_text("\n".join(scores))
+    return solution, submission
+
+
+def test_hospitals_and_sites_one_by_one(invoke, tmp_path: Path) -> None:
+    files = grouped_files(tmp_path)
+    document = json.loads(invoke("isic", "score", *files, "--json").out)
+    assert [row["group"] for row in document["groups"]["hospital"]] == ["ACEMID MIA", "Basel", "Nowhere"]
+    assert [row["group"] for row in document["groups"]["site"]] == ["leg", None]
+    assert sum(row["lesions"] for row in document["groups"]["site"]) == document["lesions"] == 201
+    nowhere = document["groups"]["hospital"][2]
+    assert (nowhere["lesions"], nowhere["partial_auc"], nowhere["nnt80"]) == (1, None, None)
+    even = next(row for row in document["groups"]["hospital"] if row["group"] == "Basel")
+    truth = np.array([int(row % 5 == 0) for row in range(0, 200, 2)])
+    values = np.array([float(line.split(",")[1]) for line in files[1].read_text().split()[1:201:2]])
+    assert even["partial_auc"] == pytest.approx(partial_auc(truth, values))
+    assert document["calibration"]["slope"] > 0
+    out = invoke("isic", "score", *files).out
+    assert "hospital\tNowhere\t1\t0\t\t\t\t\t" in out
+    assert "site\tnot known\t67" in out
+    assert "hospital" not in invoke("isic", "score", *files, "--quiet").out
+
+
+def test_other_groups_on_request(invoke, tmp_path: Path) -> None:
+    files = grouped_files(tmp_path)
+    document = json.loads(invoke("isic", "score", *files, "--by", "age", "--by", "age", "--json").out)
+    assert {name: [row["group"] for row in rows] for name, rows in document["groups"].items()} == {
+        "age": ["20-39", "40-59", "60-79", None]
+    }
+    code, _, err = invoke("isic", "score", *files, "--by", "sex")
+    assert (code, err) == (2, f"isic: {files[0]}: no column 'sex', which --by sex needs\n")
+    code, _, err = invoke("isic", "score", *files, "--by", "mood")
+    assert (code, err) == (
+        2,
+        "isic: lesions are not grouped by 'mood'. Choose among: hospital, site, sex, age, tile\n",
     )
 
 

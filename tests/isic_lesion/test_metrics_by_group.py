@@ -94,6 +94,8 @@ def test_real_out_of_fold_scores(real_data) -> None:
 def test_age_bands() -> None:
     ages = pl.DataFrame({"age_approx": [None, 0.0, 19.0, 20.0, 85.0]})
     assert ages.select(age_band_expr()).to_series().to_list() == [None, "0-19", "0-19", "20-39", "80-99"]
+    texts = pl.DataFrame({"age": ["45.0", "NA", None]})
+    assert texts.select(age_band_expr("age")).to_series().to_list() == ["40-59", None, None]
     assert ages.select(age_band_expr(years=10)).to_series().to_list()[-1] == "80-89"
 
 

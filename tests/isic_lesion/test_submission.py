@@ -21,12 +21,26 @@ def submission(tmp_path: Path) -> Path:
 def test_rows_follow_the_truth(submission: Path, tmp_path: Path) -> None:
     solution = tmp_path / "solution.csv"
     solution.write_text("isic_id,patient_id,target\nb,007,1\nc,p,0\na,007,0\n")
-    target, score, patient = read_submission(submission, solution)
+    target, score, patient, groups = read_submission(submission, solution)
     np.testing.assert_array_equal(target, [1, 0, 0])
     np.testing.assert_array_equal(score, [700, 0.25, -1])
     assert (target.dtype, score.dtype) == (np.int8, np.float64)
     assert patient is not None
     assert patient.tolist() == ["007", "p", "007"]
+    assert groups.columns == []
+
+
+def test_what_the_truth_says_of_groups(submission: Path, tmp_path: Path) -> None:
+    solution = tmp_path / "solution.csv"
+    solution.write_text(
+        "sex,isic_id,age_approx,target,attribution\nmale,b,NA,1,ACEMID MIA\n,c,45.0,0, \nmale,a,50,0,NA\n"
+    )
+    groups = read_submission(submission, solution).groups
+    assert groups.to_dict(as_series=False) == {
+        "attribution": ["ACEMID MIA", None, None],
+        "sex": ["male", None, "male"],
+        "age_approx": [None, "45.0", "50"],
+    }
 
 
 def test_a_truth_without_patients(submission: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def age_band_expr(age: str = "age_approx", *, years: int = 20) -> Expr:
     """Return an expression for bands of ages, such as "40-59"; null where the age is missing.
 
     Args:
-        age: a column of ages in years.
+        age: a column of ages in years, as numbers or text; what is no number is missing.
         years: the width of a band, at least 1.
 
     Raises:
@@ -128,7 +128,7 @@ def age_band_expr(age: str = "age_approx", *, years: int = 20) -> Expr:
 
     if years < 1:
         raise ValueError(f"expected years of at least 1, got {years}")
-    first = (pl.col(age) // years * years).cast(pl.Int64)
+    first = (pl.col(age).cast(pl.Float64, strict=False) // years * years).cast(pl.Int64)
     return pl.format("{}-{}", first, first + years - 1).alias("age_band")
 
 

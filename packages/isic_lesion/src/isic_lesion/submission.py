@@ -20,7 +20,10 @@ from furikaeri_common.errors import InputError
 if TYPE_CHECKING:
     from polars import DataFrame, Expr
 
-__all__ = ["ScoredLesions", "read_submission"]
+__all__ = ["GROUP_COLUMNS", "ScoredLesions", "read_submission"]
+
+GROUP_COLUMNS = ("attribution", "anatom_site_general", "sex", "age_approx", "tbp_tile_type")
+"""What a truth may say of a lesion beside its patient: hospital, body site, sex, age, tile type."""
 
 _COLUMNS = ("isic_id", "target")
 _GZIP = b"\x1f\x8b"
@@ -34,11 +37,14 @@ class ScoredLesions(NamedTuple):
         target: 1 for malignant, 0 for benign, both present; int8, shape (N,).
         score: higher is more suspicious, finite; float64, shape (N,).
         patient: whose lesion it is, as text, shape (N,); None where the truth names no patients.
+        groups: those of the columns `GROUP_COLUMNS` that the truth has, as text, null where a cell is empty or `NA`;
+            shape (N, any).
     """
 
     target: NDArray[np.int8]
     score: NDArray[np.float64]
     patient: NDArray[np.object_] | None
+    groups: DataFrame
 
 
 def read_submission(submission: Path, solution: Path) -> ScoredLesions:
@@ -52,6 +58,8 @@ def read_submission(submission: Path, solution: Path) -> ScoredLesions:
     Raises:
         InputError: if a file is no such CSV, or the two are not about the same lesions.
     """
+    import polars as pl
+
     truth, scores = _read_truth(solution), _read_scores(submission)
     _check_same_ids(truth, scores, solution, submission)
     joined = truth.join(scores, on="isic_id", how="left", maintain_order="left", suffix="_submitted")
@@ -59,7 +67,10 @@ def read_submission(submission: Path, solution: Path) -> ScoredLesions:
     if target.all() or not target.any():
         raise InputError(f"{solution}: every target is {target[0]}", fix="A score needs malignant and benign lesions")
     patient = joined["patient_id"].to_numpy() if "patient_id" in joined.columns else None
-    return ScoredLesions(target, joined["target_submitted"].to_numpy(), patient)
+    groups = joined.select(
+        pl.col(name).str.strip_chars().replace(["", "NA"], None) for name in GROUP_COLUMNS if name in joined.columns
+    )
+    return ScoredLesions(target, joined["target_submitted"].to_numpy(), patient, groups)
 
 
 def _check_same_ids(truth: DataFrame, scores: DataFrame, solution: Path, submission: Path) -> None:
@@ -80,7 +91,7 @@ def _check_same_ids(truth: DataFrame, scores: DataFrame, solution: Path, submiss
 def _read_truth(path: Path) -> DataFrame:
     import polars as pl
 
-    frame = _read(path, optional=("patient_id",))
+    frame = _read(path, optional=("patient_id", *GROUP_COLUMNS))
     number = pl.col("target").str.strip_chars().cast(pl.Float64, strict=False)
     _refuse(frame, (number == 0) | (number == 1), path, "target", "0 or 1")
     if "patient_id" in frame.columns:
