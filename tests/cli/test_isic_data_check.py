@@ -89,6 +89,17 @@ def test_json_holds_every_finding(invoke, folder: Path) -> None:
     assert len(train["findings"]) == train["fatal"] + train["warnings"]
     assert set(train["findings"][0]) == {"fatal", "kind", "expected", "column", "line", "isic_id", "value"}
     assert {finding["value"] for finding in train["findings"]} == {"Male"}
+    assert train["not_listed"] == 0
+
+
+def test_json_of_very_many_findings_tells_how_many_it_leaves_out(invoke, folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr("furikaeri_cli.isic.data_check._LISTED", 5)
+    edit(folder / "train-metadata.csv", "3D: ", "3D ")
+    arguments = ("isic", "data", "check", folder, "--split", "train", "--json", "--images", "none")
+    (train,) = json.loads(invoke(*arguments).out)["splits"]
+    assert (train["fatal"], train["not_listed"], len(train["findings"])) == (40, 35, 5)
+    (train,) = json.loads(invoke(*arguments, "--all").out)["splits"]
+    assert (train["not_listed"], len(train["findings"])) == (0, 40)
 
 
 def test_what_is_there_is_checked_and_what_was_asked_for_must_be(invoke, folder: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ Images = Literal["all", "sample", "none"]
 Splits = Literal["train", "test", "both"]
 
 _LONGEST = 60  # characters of a cell that a table shows
+_LISTED = 200_000  # findings in a JSON document: a table in wrong units has one in nearly every cell
 _WORTH_A_BAR = 5000  # images: about two seconds
 _GROUPS = 40  # rows of the short table
 
@@ -59,7 +60,8 @@ def check_cli(
     A finding is fatal where no model can be trusted with it: a missing column, a repeated id, an impossible number, a
     label that contradicts the diagnosis, a category that models would take for a missing one, a missing or broken
     image. The rest are warnings, such as a hospital that is unseen in training. Each is told with its line, id, column
-    and value; --all and --json tell all of them. Exits 2 if one is fatal, else 0.
+    and value; --all tells every one of them, --json too (up to 200,000 a table without --all, and how many it leaves
+    out). Exits 2 if one is fatal, else 0.
 
     Examples:
         isic data check data/isic
@@ -69,7 +71,7 @@ def check_cli(
     output = Output.choose(json=json, quiet=quiet)
     checked = check_folder(folder, split=split, images=images, sample=sample, seed=seed, output=output)
     if output.is_json:
-        output.result(_document(folder, checked))
+        output.result(_document(folder, checked, most=None if all else _LISTED))
     else:
         for one in checked:
             _print(output, one, everything=all)
@@ -156,7 +158,7 @@ def _progress(output: Output | None, what: str) -> Iterator[Callable[[int, int],
         yield tell
 
 
-def _document(folder: Path, checked: Sequence[Checked]) -> dict[str, Any]:
+def _document(folder: Path, checked: Sequence[Checked], *, most: int | None) -> dict[str, Any]:
     splits = [
         {
             "split": lesions.split,
@@ -166,7 +168,8 @@ def _document(folder: Path, checked: Sequence[Checked]) -> dict[str, Any]:
             "images_decoded": report.images,
             "fatal": report.fatal,
             "warnings": report.warnings,
-            "findings": report.findings.to_dicts(),
+            "not_listed": 0 if most is None else max(0, len(report.findings) - most),
+            "findings": (report.findings if most is None else report.findings.head(most)).to_dicts(),
         }
         for lesions, report in checked
     ]
@@ -197,7 +200,7 @@ def _print(output: Output, checked: Checked, *, everything: bool) -> None:
     output.table(columns, [_row(group.first, _more(group)) for group in groups[:_GROUPS]])
     hidden = len(report.findings) - min(len(groups), _GROUPS)
     if hidden:
-        output.note(f"{hidden:,} more findings of these and other kinds; --all lists each, --json too")
+        output.note(f"{_count(hidden, 'more finding')}; --all lists each, --json too")
 
 
 def _row(finding: Finding, more: str) -> tuple[object, ...]:

@@ -101,9 +101,10 @@ def _patient_rules() -> Iterator[Rule]:
             name,
             "differs within a patient",
             False,
-            f"one {name} for all rows of a patient",
+            f"the {name} of the patient's other rows",
             (name, "patient_id"),
-            lambda value: value.drop_nulls().n_unique().over("patient_id") <= 1,
+            # The rarer values are told, not all rows of the patient; of equally frequent ones the later by name.
+            lambda value: value == value.drop_nulls().mode().min().over("patient_id"),
         )
 
 
