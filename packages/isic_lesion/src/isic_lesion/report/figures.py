@@ -30,8 +30,8 @@ __all__ = ["MOST_CURVES", "draw_distributions", "draw_folds", "draw_nnt", "draw_
 MOST_CURVES = 6
 """How many models a figure of curves shows."""
 
-_INK, _FAINT = "#010203", "#040506"  # stand for the page's own colours
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")  # told apart by the colour-blind too
+_INK, _FAINT, _PAPER = "#010203", "#040506", "#070809"  # stand for the page's own colours
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")  # `--series-0` and on of the page
 _WIDTH, _HEIGHT = 4.7, 3.5  # inches
 _LONGEST_NAME = 34
 _STYLE: dict[Any, Any] = {
@@ -105,18 +105,11 @@ def draw_folds(models: Sequence[ModelFindings]) -> str:
             for number, group in enumerate(model.groups.get("fold", ())):
                 if group.partial_auc is not None:
                     colour = _COLOURS[number % len(_COLOURS)]
-                    axes.plot([group.partial_auc], [row], marker="o", markersize=5.5, color=colour, linestyle="none")
-                    if not row:
-                        axes.annotate(
-                            group.group or "",
-                            (group.partial_auc, row),
-                            xytext=(0, 7),
-                            textcoords="offset points",
-                            ha="center",
-                            fontsize=7,
-                        )
+                    axes.plot([group.partial_auc], [row], marker="o", markersize=8.5, color=colour, linestyle="none")
+                    at = (group.partial_auc, row)
+                    axes.annotate(group.group or "", at, ha="center", va="center_baseline", fontsize=6, color=_PAPER)
         axes.set_yticks(range(len(shown)), [_label(model.name, 22) for model in shown])
-        axes.set(ylim=(len(shown) - 0.5, -0.75), xlabel="pAUC above 80 % TPR")
+        axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="pAUC above 80 % TPR")
         axes.grid(axis="x")
     return done()
 
@@ -240,8 +233,10 @@ def _inlined(svg: str, name: str) -> str:
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'\s(?:width|height|version)="[^"]*"', "", svg[: svg.index(">")]) + svg[svg.index(">") :]
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", svg)
-    for stand_in, colour in ((_INK, "currentColor"), (_FAINT, "var(--faint)")):
-        svg = svg.replace(stand_in, colour)
+    variables = {_INK: "currentColor", _FAINT: "var(--faint)", _PAPER: "var(--paper)"}
+    variables |= {colour: f"var(--series-{number})" for number, colour in enumerate(_COLOURS)}
+    for stand_in, variable in variables.items():
+        svg = svg.replace(stand_in, variable)
     svg = svg.replace("'DejaVu Sans'", "system-ui, sans-serif")
     svg = re.sub(r"\n\s*", "\n", svg)
     return svg.replace("<svg", '<svg role="img"', 1).strip()

@@ -57,7 +57,7 @@ def sources_of_run(folder: Path, *, data: Path | None = None) -> Sources:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", fix="Give the folder of a run of `isic run`")
     lesions, folds = folder / "data" / "train.parquet", folder / "folds.parquet"
-    patterns = ("scores/*.parquet", "models/*/scores.parquet", "data/image-scores.parquet", "stack/*.parquet")
+    patterns = ("scores/*.parquet", "models/*/oof.parquet", "data/image-scores.parquet", "stack/*.parquet")
     scores = tuple(file for pattern in patterns for file in sorted(folder.glob(pattern)))
     if not scores:
         raise InputError(
