@@ -32,7 +32,7 @@ _LIGHTGBM = """
     bagging_fraction bagging_freq bin_construct_sample_cnt boost_from_average boosting data_sample_strategy
     device_type drop_rate enable_bundle extra_trees feature_fraction feature_fraction_bynode force_col_wise
     force_row_wise gpu_device_id gpu_platform_id gpu_use_dp histogram_pool_size interaction_constraints lambda_l1
-    lambda_l2 learning_rate linear_lambda linear_tree max_bin max_delta_step max_depth max_drop min_data_in_bin
+    lambda_l2 learning_rate max_bin max_delta_step max_depth max_drop min_data_in_bin
     min_data_in_leaf min_gain_to_split min_sum_hessian_in_leaf monotone_constraints monotone_penalty
     neg_bagging_fraction num_leaves other_rate path_smooth pos_bagging_fraction scale_pos_weight sigmoid skip_drop
     top_rate uniform_drop xgboost_dart_mode

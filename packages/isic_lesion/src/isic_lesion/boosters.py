@@ -9,12 +9,7 @@ matrix of another width, and a file of it says what its columns mean.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-import re
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -22,10 +17,16 @@ from urllib.parse import quote, unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.errors import InputError, MissingExtraError, WorkError
 from isic_lesion.booster_config import BoosterConfig, Library
-from isic_lesion.metrics import partial_auc
-from isic_lesion.training_rows import TrainingRows, add_noise, generator_of, sample_rows, with_blanked_copies
+from isic_lesion.native_boosters import parse_native, train_native
+from isic_lesion.training_rows import (
+    TrainingRows,
+    Validation,
+    add_noise,
+    generator_of,
+    sample_rows,
+    with_blanked_copies,
+)
 
 if TYPE_CHECKING:
     import lightgbm
@@ -35,15 +36,6 @@ __all__ = ["Booster", "Importances", "Matrix", "Validation", "fit", "fit_rows", 
 
 Matrix = NDArray[np.float32]
 _SAFE_IN_NAMES = "-_.~()*/+| "
-_STOPPING_METRIC = "pAUC"
-_PLACE_IN_SOURCE = re.compile(r"^\[\d\d:\d\d:\d\d\] \S+:\d+: (Check failed: )?")
-
-
-class Validation(NamedTuple):
-    """Rows that tell when to stop: features (N, F), and targets 0 or 1 (N,), both present."""
-
-    features: Matrix
-    target: NDArray[Any]
 
 
 class Importances(NamedTuple):
@@ -128,14 +120,8 @@ class Booster:
         Raises:
             ValueError: if the bytes are no booster of the library, or its features have no names.
         """
-        if not content:
-            raise ValueError(f"no {library} booster (it is empty)")  # XGBoost would end the process
-        try:
-            with _silently():
-                native = _xgboost_of(content, threads) if library == "xgboost" else _lightgbm_of(content)
-                names = native.feature_names if library == "xgboost" else native.feature_name()
-        except _unreadable(library) as error:
-            raise ValueError(f"no {library} booster ({_first_line(error)})") from error
+        native = parse_native(content, library, threads)
+        names = native.feature_names if library == "xgboost" else native.feature_name()
         if not names:
             raise ValueError(f"a {library} booster without names of its features")
         return cls(library, native, tuple(unquote(name) for name in names), threads)
@@ -240,12 +226,7 @@ def fit_rows(
 
     if validation is not None:
         validation = Validation(_checked_matrix(validation.features, len(names)), np.asarray(validation.target))
-    train = _train_xgboost if config.library == "xgboost" else _train_lightgbm
-    try:
-        with _silently():
-            native = train(prepared, config, seed, [_encoded(name) for name in names], validation)
-    except _native_error(config.library) as error:
-        raise _refused(config, error) from error
+    native = train_native(prepared, config, seed, [_encoded(name) for name in names], validation)
     return Booster(config.library, native, tuple(names), config.threads)
 
 
@@ -253,157 +234,6 @@ def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the probabilities of log-odds, 1 / (1 + exp(-x)), without overflow."""
     small = np.exp(-np.abs(log_odds))
     return np.where(log_odds >= 0, 1 / (1 + small), small / (1 + small))
-
-
-def _train_xgboost(
-    prepared: Callable[[], TrainingRows],
-    config: BoosterConfig,
-    seed: int,
-    names: list[str],
-    validation: Validation | None,
-) -> Any:
-    xgb = _library("xgboost")
-    params = {
-        **config.params,
-        "objective": "binary:logistic",
-        "tree_method": "hist",
-        "seed": seed,
-        "nthread": config.threads,
-        "verbosity": 0,
-        "device": "cuda" if config.device == "gpu" else "cpu",
-        "disable_default_eval_metric": True,
-    }
-    if config.device == "gpu":
-        _require_cuda(xgb, config)
-    of_data = {"feature_names": names, "nthread": config.threads, "max_bin": config.params.get("max_bin", 256)}
-    rows = prepared()
-    data = xgb.QuantileDMatrix(rows.features, label=rows.labels, weight=rows.weights, **of_data)
-    del rows
-    if validation is None:
-        trained = xgb.train(params, data, config.rounds)
-    else:
-        held_out = xgb.QuantileDMatrix(validation.features, label=validation.target, ref=data, **of_data)
-        stop = xgb.callback.EarlyStopping(
-            config.early_stopping_rounds, metric_name=_STOPPING_METRIC, maximize=True, save_best=True
-        )
-        trained = xgb.train(
-            params,
-            data,
-            config.rounds,
-            evals=[(held_out, "validation")],
-            custom_metric=lambda scores, held: (_STOPPING_METRIC, partial_auc(held.get_label(), scores)),
-            callbacks=[stop],
-            verbose_eval=False,
-        )
-    return _xgboost_of(bytes(trained.save_raw("ubj")), config.threads)
-
-
-def _require_cuda(xgb: Any, config: BoosterConfig) -> None:
-    """Refuse a machine without a GPU, where XGBoost would go on with the CPU after a warning."""
-    one = xgb.QuantileDMatrix(np.zeros((2, 1), np.float32), label=np.asarray([0, 1]), nthread=1)
-    tried = xgb.train({"device": "cuda", "max_depth": 1, "verbosity": 0}, one, 1)
-    if json.loads(tried.save_config())["learner"]["generic_param"]["device"] == "cpu":
-        raise InputError(
-            f"model {config.name}: XGBoost sees no GPU", fix="Use --device cpu, or a machine with an NVIDIA GPU"
-        )
-
-
-def _train_lightgbm(
-    prepared: Callable[[], TrainingRows],
-    config: BoosterConfig,
-    seed: int,
-    names: list[str],
-    validation: Validation | None,
-) -> Any:
-    lgb = _library("lightgbm")
-    params = {
-        "force_col_wise": not config.params.get("force_row_wise", False),
-        "device_type": "gpu" if config.device == "gpu" else "cpu",
-        **config.params,
-        "objective": "binary",
-        "metric": "None",
-        "seed": seed,
-        "num_threads": config.threads,
-        "deterministic": True,
-        "verbosity": -1,
-    }
-    rows = prepared()
-    data = lgb.Dataset(
-        rows.features, rows.labels, weight=rows.weights, feature_name=names, params=params, free_raw_data=True
-    )
-    data.construct()
-    del rows
-    if validation is None:
-        trained = lgb.train(params, data, config.rounds)
-        return _lightgbm_of(trained.model_to_string().encode())
-    held_out = lgb.Dataset(validation.features, validation.target, reference=data, params=params)
-    trained = lgb.train(
-        params,
-        data,
-        config.rounds,
-        valid_sets=[held_out],
-        feval=lambda scores, held: (_STOPPING_METRIC, partial_auc(held.get_label(), scores), True),
-        callbacks=[lgb.early_stopping(config.early_stopping_rounds, verbose=False)],
-    )
-    return _lightgbm_of(trained.model_to_string(num_iteration=trained.best_iteration).encode())
-
-
-def _xgboost_of(content: bytes, threads: int) -> Any:
-    native = _library("xgboost").Booster({"nthread": threads, "verbosity": 0, "device": "cpu"})
-    native.load_model(bytearray(content))
-    return native
-
-
-def _lightgbm_of(content: bytes) -> Any:
-    return _library("lightgbm").Booster(model_str=content.decode(), params={"verbosity": -1})
-
-
-def _library(name: Library) -> Any:
-    try:
-        if name == "xgboost":
-            import xgboost
-
-            return xgboost
-        import lightgbm
-
-        return lightgbm
-    except ImportError as error:
-        raise MissingExtraError("a table model", distribution="furikaeri-isic-lesion", extra="table") from error
-
-
-def _native_error(library: Library) -> type[Exception]:
-    found = _library(library)
-    error: type[Exception] = found.core.XGBoostError if library == "xgboost" else found.basic.LightGBMError
-    return error
-
-
-def _unreadable(library: Library) -> tuple[type[Exception], ...]:
-    return ValueError, _native_error(library)
-
-
-@contextlib.contextmanager
-def _silently() -> Iterator[None]:
-    """Keep the libraries' own lines, which LightGBM prints on stdout, from the program's output."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _refused(config: BoosterConfig, error: Exception) -> Exception:
-    text = _first_line(error)
-    if config.device == "gpu" and config.library == "lightgbm":
-        return InputError(
-            f"model {config.name}: this LightGBM cannot use a GPU ({text})",
-            fix="Use --device cpu, or a LightGBM built with OpenCL (device_type gpu) or CUDA (device_type cuda)",
-        )
-    if any(name in str(error) for name in config.params):
-        return InputError(f"model {config.name}: {config.library} refuses a parameter ({text})")
-    return WorkError(f"model {config.name}: {config.library} failed ({text})")
-
-
-def _first_line(error: Exception) -> str:
-    lines = [_PLACE_IN_SOURCE.sub("", line.strip()) for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).removesuffix(": ")[:200]
 
 
 def _encoded(name: str) -> str:

@@ -3,24 +3,22 @@
 A part is one booster's share of the work: a round and a seed, or all rows and a seed. A part depends on nothing but its
 rows, the configuration, its round and its seed, so parts may be trained anywhere and in any order
 (`table_models.train_table` does that on disk, and takes up again what was interrupted).
-
-The seeds of a round are averaged as log-odds, not as ranks: a mean of log-odds is a property of the lesion alone, so a
-test set may be scored in pieces. The score is the probability of that mean, not calibrated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isic_lesion.booster_config import BoosterConfig
-from isic_lesion.boosters import Booster, Matrix, Validation, fit_rows, sigmoid
-from isic_lesion.metrics import auc, partial_auc
-from isic_lesion.training_rows import generator_of, sample_rows
+from isic_lesion.boosters import Booster, Matrix, fit_rows
+from isic_lesion.importances import importance_frame
+from isic_lesion.out_of_fold import FoldQuality, oof_frame, quality_by_fold
+from isic_lesion.training_rows import Validation, generator_of, sample_rows
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -30,17 +28,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CrossValidated",
     "FittedPart",
-    "FoldQuality",
     "Part",
     "TrainingData",
     "config_on_all_rows",
     "cross_validate",
     "fit_part",
-    "importance_frame",
-    "mean_importances",
-    "oof_frame",
     "parts_of",
-    "quality_by_fold",
 ]
 
 
@@ -82,24 +75,6 @@ class FittedPart(NamedTuple):
 
     booster: Booster
     log_odds: NDArray[np.float64]
-
-
-class FoldQuality(NamedTuple):
-    """How good the scores of some held-out rows are.
-
-    Attributes:
-        fold: the round; None: all rounds together, where a row that two rounds held out counts twice.
-        lesions: how many rows.
-        malignant: how many of them are.
-        partial_auc: in [0, 0.2]; None where all are of one class.
-        auc: in [0, 1]; None where all are of one class.
-    """
-
-    fold: int | None
-    lesions: int
-    malignant: int
-    partial_auc: float | None
-    auc: float | None
 
 
 class CrossValidated(NamedTuple):
@@ -165,11 +140,12 @@ def cross_validate(
             chosen = config_on_all_rows(config, [one.booster.rounds for one in fitted.values()])
         fitted[part] = fit_part(data, part, chosen, train, held_out)
     held = {fold: np.flatnonzero(masks[fold][1]) for fold in range(folds.num_folds)}
-    oof = oof_frame({part: one.log_odds for part, one in fitted.items()}, held, isic_ids, config.name)
+    odds = {fold: [fitted[Part(fold, seed)].log_odds for seed in config.seeds] for fold in held}
+    oof = oof_frame(odds, held, isic_ids, config.name)
     return CrossValidated(
         oof,
         {part: one.booster for part, one in fitted.items()},
-        importance_frame((part, one.booster) for part, one in fitted.items()),
+        importance_frame((part.fold, part.seed, one.booster) for part, one in fitted.items()),
         quality_by_fold(oof, isic_ids, data.target),
     )
 
@@ -232,96 +208,6 @@ def fit_part(
     return FittedPart(booster, booster.log_odds(seen))
 
 
-def oof_frame(
-    log_odds: Mapping[Part, NDArray[np.float64]],
-    held_out: Mapping[int, NDArray[np.intp]],
-    isic_ids: Series,
-    model: str,
-) -> DataFrame:
-    """Return the out-of-fold scores of a model: the seeds of each round averaged as log-odds, then as probabilities.
-
-    Args:
-        log_odds: of each part, of the rows its round held out; parts of all rows are passed over.
-        held_out: round -> the rows it held out.
-        isic_ids: of all rows.
-        model: its name.
-
-    Returns:
-        isic_id (String), fold (UInt8), model (String), score (Float64, in [0, 1]), round by round.
-    """
-    import polars as pl
-
-    frames = []
-    for fold, rows in held_out.items():
-        seeds = [odds for part, odds in log_odds.items() if part.fold == fold]
-        score = sigmoid(mean_log_odds(seeds))
-        frames.append(
-            pl.DataFrame({"isic_id": isic_ids.gather(rows), "score": score}).select(
-                "isic_id",
-                pl.lit(fold, pl.UInt8).alias("fold"),
-                pl.lit(model, pl.String).alias("model"),
-                "score",
-            )
-        )
-    return pl.concat(frames)
-
-
-def mean_log_odds(log_odds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the mean of several boosters' log-odds of the same rows, added up in the order given."""
-    total = np.zeros_like(log_odds[0])
-    for odds in log_odds:
-        total += odds
-    return total / len(log_odds)
-
-
-def quality_by_fold(oof: DataFrame, isic_ids: Series, target: NDArray[Any]) -> tuple[FoldQuality, ...]:
-    """Return how good out-of-fold scores are, round by round and then all together.
-
-    Args:
-        oof: as `oof_frame` returns them, of one model.
-        isic_ids: of the rows of `target`.
-        target: 0 or 1, shape (N,).
-    """
-    import polars as pl
-
-    truth = pl.DataFrame({"isic_id": isic_ids, "target": np.asarray(target, dtype=np.int8)})
-    rows = oof.join(truth, on="isic_id", how="left", maintain_order="left")
-    found = [
-        _quality(int(fold), group["target"].to_numpy(), group["score"].to_numpy())
-        for (fold,), group in rows.sort("fold", maintain_order=True).group_by("fold", maintain_order=True)
-    ]
-    return (*found, _quality(None, rows["target"].to_numpy(), rows["score"].to_numpy()))
-
-
-def importance_frame(boosters: Iterable[tuple[Part, Booster]]) -> DataFrame:
-    """Return how much each feature is used by each booster.
-
-    Returns:
-        feature (String), fold (UInt8, null: of all rows), seed (Int64), gain (Float64, a share), splits (Int64).
-    """
-    import polars as pl
-
-    schema = {"feature": pl.String, "fold": pl.UInt8, "seed": pl.Int64, "gain": pl.Float64, "splits": pl.Int64}
-    frames = [pl.DataFrame(schema=schema)]
-    for part, booster in boosters:
-        used = booster.importances()
-        frames.append(
-            pl.DataFrame({"feature": booster.names, "gain": used.gain, "splits": used.splits})
-            .with_columns(pl.lit(part.fold, pl.UInt8).alias("fold"), pl.lit(part.seed, pl.Int64).alias("seed"))
-            .select(list(schema))
-        )
-    return pl.concat(frames)
-
-
-def mean_importances(importances: DataFrame) -> DataFrame:
-    """Return feature, gain (mean share) and splits (all boosters' together), the most important first."""
-    import polars as pl
-
-    by_feature = importances.group_by("feature", maintain_order=True)
-    means = by_feature.agg(pl.col("gain").mean(), pl.col("splits").sum())
-    return means.sort("gain", "feature", descending=[True, False])
-
-
 def _rows_of(
     part: Part, masks: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]], rows: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -334,14 +220,3 @@ def _rows_of(
 def _is_all(rows: NDArray[np.intp]) -> bool:
     """Return whether rows are all of them in order, given that they are as many."""
     return bool((rows == np.arange(len(rows))).all())
-
-
-def _quality(fold: int | None, target: NDArray[Any], score: NDArray[np.float64]) -> FoldQuality:
-    malignant = int(target.sum())
-    if malignant in (0, len(target)):
-        return FoldQuality(fold, len(target), malignant, None, None)
-    return FoldQuality(fold, len(target), malignant, partial_auc(target, score), auc(target, score))
-
-
-Parts = Literal["folds", "all", "both"]
-"""Which boosters a model has: those of the rounds, those of all rows, or both."""

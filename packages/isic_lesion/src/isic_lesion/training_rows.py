@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isic_lesion.booster_config import BoosterConfig
 
-__all__ = ["TrainingRows", "add_noise", "generator_of", "sample_rows", "with_blanked_copies"]
+__all__ = ["TrainingRows", "Validation", "add_noise", "generator_of", "sample_rows", "with_blanked_copies"]
 
 
 class TrainingRows(NamedTuple):
@@ -29,6 +29,13 @@ class TrainingRows(NamedTuple):
     features: NDArray[np.float32]
     labels: NDArray[np.float32]
     weights: NDArray[np.float32]
+
+
+class Validation(NamedTuple):
+    """Rows that tell when to stop: features (N, F), and targets 0 or 1 (N,), both present."""
+
+    features: NDArray[np.float32]
+    target: NDArray[Any]
 
 
 def generator_of(seed: int, fold: int | None) -> np.random.Generator:
