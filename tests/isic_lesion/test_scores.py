@@ -95,7 +95,7 @@ def test_no_score_without_folds_may_have_a_fold(tmp_path: Path) -> None:
         ("isic_id,fold,score\n,1,2\n", "x.csv: has a row without an isic_id"),
         ("isic_id,fold,model,score\na,1,,2\n", "x.csv: a has a score of no model"),
         ("isic_id,fold,score\na,1,2\nb,1,2\na,1,3\n", "x.csv: x: a is there more than once in fold 1 (2 rows in all)"),
-        ("isic_id,fold,score\na,,2\na,,3\n", "x.csv: x: a is there more than once in fold None"),
+        ("isic_id,fold,score\na,,2\na,,3\n", "x.csv: x: a is there more than once without a fold"),
         ("isic_id,fold,score\na,1,2,3\n", "x.csv: is neither Parquet nor CSV"),
         ("\x00PK\x03\xff,", "x.csv: no column 'isic_id'"),
     ],

@@ -128,6 +128,9 @@ def _checked(frame: DataFrame, path: str, folds: Folds | None) -> DataFrame:
         "{model}: expected a finite score of {isic_id}, got {score}",
     )
     repeated = pl.struct("isic_id", "fold", "model").is_duplicated()
+    _refuse(
+        frame, repeated & pl.col("fold").is_null(), path, "{model}: {isic_id} is there more than once without a fold"
+    )
     _refuse(frame, repeated, path, "{model}: {isic_id} is there more than once in fold {fold}")
     if folds is None:
         return frame
