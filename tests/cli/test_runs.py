@@ -57,6 +57,8 @@ def test_show_by_id_prefix_and_path(invoke, root: Path) -> None:
     assert documents[0]["files"] == ["metrics.jsonl", "plots/rate.png", "run.json"]
     out = invoke("furikaeri", "runs", "show", "one", "--runs", root).out
     assert "config games\t5\n" in out
+    assert documents[0]["size"] > 0
+    assert "\nsize\t" in out
     assert "last rate\t0.5\n" in out
     code, _, err = invoke("furikaeri", "runs", "show", "three", "--runs", root)
     assert (code, err.count("\n")) == (2, 1)

@@ -15,6 +15,12 @@ import pytest
 from furikaeri_cli.runs import size_text
 from furikaeri_common.runs import start_run
 
+OWN_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 PROGRAM = Path(sys.executable).parent / "furikaeri"
 
 
@@ -41,17 +47,24 @@ def ids(root: Path) -> list[str]:
     return sorted(path.name[6:8] for path in root.iterdir() if path.name.startswith("2026"))
 
 
-def on_terminal(*arguments: object, keys: bytes = b"", columns: int = 80) -> tuple[int, str]:
-    """Run the program on a terminal of its own; return its exit code and all that it showed."""
+def on_terminal(*arguments: object, keys: bytes = b"", after: bytes = b"", columns: int = 80) -> tuple[int, str]:
+    """Run the program on a terminal of its own; return its exit code and all that it showed.
+
+    The keys are typed once the text `after` is shown.
+    """
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(columns), "LINES": "40"}
-    command = [PROGRAM, *map(str, arguments)]
+    command = [sys.executable, "-c", OWN_TERMINAL, PROGRAM, *map(str, arguments)]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
-    os.write(ours, keys)
-    shown = b""
+    shown, sent = b"", False
     try:
-        while part := os.read(ours, 4096):
+        while True:
+            if not sent and after in shown:
+                os.write(ours, keys)
+                sent = True
+            if not (part := os.read(ours, 4096)):
+                break
             shown += part
     except OSError:  # Linux's way of saying that the other end is closed
         pass
@@ -125,13 +138,20 @@ def test_without_yes_nothing_goes(invoke, root: Path) -> None:
 
 
 def test_a_person_is_asked(root: Path) -> None:
-    code, shown = on_terminal("runs", "prune", "--failed", "--runs", root, keys=b"n\n")
+    code, shown = on_terminal("runs", "prune", "--failed", "--runs", root, keys=b"n\n", after=b"[y/N]")
     assert (code, len(ids(root))) == (0, 4)
     assert "Delete 1 run and free " in shown
     assert "nothing is deleted" in shown
-    code, shown = on_terminal("runs", "prune", "--failed", "--runs", root, keys=b"y\n")
+    code, shown = on_terminal("runs", "prune", "--failed", "--runs", root, keys=b"\x04", after=b"[y/N]")
+    assert (code, len(ids(root))) == (0, 4)
+    code, shown = on_terminal("runs", "prune", "--failed", "--runs", root, keys=b"y\n", after=b"[y/N]")
     assert (code, ids(root)) == (0, ["01", "02", "04"])
     assert "20260303-100000-isic-run-0a1b" in shown.split()
+
+
+def test_ctrl_c_at_the_question_deletes_nothing(root: Path) -> None:
+    code, _ = on_terminal("runs", "prune", "--failed", "--runs", root, keys=b"\x03", after=b"[y/N]")
+    assert (code, len(ids(root))) == (130, 4)
 
 
 @pytest.mark.parametrize(

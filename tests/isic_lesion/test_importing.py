@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def bring(photos: Path, tmp_path: Path) -> Callable[..., Imported]:
 
 def test_layout_and_bytes(bring, photos: Path) -> None:
     imported = bring()
-    assert imported[1:] == ("train", 4, 1, {"PNG to JPEG": 1}, 2, ("note",), (), (), False)
+    assert imported[1:] == ("train", 4, 1, {"PNG to JPEG": 1}, 2, ("note",), (), (), (), False)
     lesions = open_lesions(imported.folder)
     assert lesions.metadata.read_text().splitlines()[0] == ",".join(known.name for known in columns_of("train"))
     rows = lesions.read(["isic_id", "target", "iddx_1", "patient_id", "age_approx", "tbp_lv_A"]).rows()
@@ -127,6 +128,16 @@ def test_earlier_contests_are_known(photos: Path, tmp_path: Path) -> None:
         ("ISIC_1", 0, "Indeterminate", "image ISIC_1", None),
         ("ISIC_3", 1, "Malignant", "lesion L_7", 50.0),
     ]
+    assert imported.notes == ()
+    ham = "lesion_id,image_id,dx,dx_type,age,sex,localization\nL_1,ISIC_1,bcc,histo,50,F,back\n"
+    (tmp_path / "ham.csv").write_text(ham)
+    noticed = import_folder(photos, [truth, about, tmp_path / "ham.csv"], tmp_path / "two", ImportConfig(), engine=HERE)
+    assert noticed.notes == (
+        "rows of truth about an image that another row told of: 1",
+        "images whose truths differ, where the first of ISIC 2020, ISIC 2019, HAM10000, ISIC 2018, ISIC 2017, "
+        "ISIC 2016 counts: 1",
+        "sex 'F' (in 1 of the rows) is unknown and counts as missing",
+    )
     tested = import_folder(photos, [about], tmp_path / "out", ImportConfig(split="test"), engine=HERE)
     assert open_lesions(tested.folder, "test").read(["isic_id", "sex"]).rows() == [("ISIC_3", "male")]
     (tmp_path / "other.csv").write_text(TABLE)
@@ -157,7 +168,10 @@ def test_smaller_and_square(bring) -> None:
         (",target\nISIC_1,0\n", "no column of image names"),
         ("isic_id,target\nISIC_1,0\nISIC_2,0,5\n", "line 3: 3 fields, but the header has 2"),
         ("isic_id,target,sex\nISIC_1,0,male\nISIC_2,1", "line 3: 2 fields, but the header has 3"),
-        ("isic_id,target\nISIC_7,0\n", "holds no picture of any of the 1 rows, such as ISIC_7.jpg"),
+        (
+            "isic_id,target\nISIC_7,0\n",
+            r"holds no picture of any of the 1 rows, such as ISIC_7\.jpg \(it has ISIC_1\.jpg\)",
+        ),
         (
             TABLE + "ISIC_8,0,,,\nISIC_9,0,,,\n",
             r"rows without a picture \(2\): ISIC_8 \(line 6\), ISIC_9 \(line 7\)\. Mend",
@@ -197,9 +211,10 @@ def test_skip_leaves_out_and_tells(bring, photos: Path) -> None:
     (photos / "ISIC_2.JPEG").write_bytes(b"")
     (photos / "deep" / "ISIC_1.png").write_bytes(picture(kind="PNG"))
     (photos / "ISIC_0.jpg").write_bytes(b"never looked at")
+    Path(os.fsdecode(os.fsencode(photos / "ISIC_") + b"\xe9.jpg")).write_bytes(b"no text")
     imported = bring(TABLE + "ISIC_8,0,,,\nISIC_3,0,,,\n", skip=True)
     assert imported.rows == 3
-    assert imported.unused == ("ISIC_0",)
+    assert imported.unused == ("ISIC_0", "ISIC_?")
     told = dict(imported.skipped)
     assert told["repeated ids"] == ("ISIC_3 (line 7)",)
     assert told["rows without a picture"] == ("ISIC_8 (line 6)",)

@@ -192,7 +192,11 @@ def test_test_sets_have_no_truth(read) -> None:
 
 def test_words_that_nobody_knows_are_told(read) -> None:
     past = read(HAM10000.replace("hand", "nose").replace("back", "Nose").replace("female", "F"))
-    assert past.unmapped == ("sex 'F' (1 rows)", "site 'Nose' (1 rows)", "site 'nose' (1 rows)")
+    assert past.unmapped == (
+        "sex 'F' (in 1 of the rows)",
+        "site 'Nose' (in 1 of the rows)",
+        "site 'nose' (in 1 of the rows)",
+    )
     assert past.frame["anatom_site_general"].is_null().all()
 
 

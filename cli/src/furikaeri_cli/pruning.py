@@ -123,7 +123,7 @@ def prune_cli(
                 f"nothing is deleted: {_number(len(records))} would go and nobody can be asked",
                 fix="Add --yes to delete, or --dry-run only to look",
             )
-        if not typer.confirm(question, default=False, err=True):
+        if not _agreed(question):
             output.note("nothing is deleted")
             return
     outcomes = prune_runs(records)
@@ -139,6 +139,12 @@ def prune_cli(
     output.note(f"deleted {_number(len(gone))}, freed {size_text(freed)}" if records else f"{runs}: no such run")
     if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _agreed(question: str) -> bool:
+    # Not typer.confirm, which tells Ctrl-C and the end of the input alike.
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _number(runs: int) -> str:

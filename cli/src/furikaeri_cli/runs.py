@@ -38,11 +38,15 @@ _FIRST_TO_GO = ("seed", "started", "command", "size", "status")  # on a narrow t
 
 
 class ShownRun(NamedTuple):
-    """One run in full: its record, what it measured last, and the files it left (paths within its folder)."""
+    """One run in full: its record, what it measured last, the files it left (paths within its folder), and its size.
+
+    The size is what it takes on disk, in bytes.
+    """
 
     record: RunRecord
     metrics: dict[str, Any]
     files: tuple[str, ...]
+    size: int
 
 
 class ComparedRuns(NamedTuple):
@@ -60,7 +64,8 @@ def show_run(root: Path, name: str) -> ShownRun:
     """
     record = find_run(root, name)
     files = (path.relative_to(record.path) for path in record.path.rglob("*") if path.is_file())
-    return ShownRun(record, last_metrics(read_metrics(record.path)), tuple(sorted(file.as_posix() for file in files)))
+    names = tuple(sorted(file.as_posix() for file in files))
+    return ShownRun(record, last_metrics(read_metrics(record.path)), names, folder_size(record.path))
 
 
 def compare_runs(root: Path, names: list[str]) -> ComparedRuns:
@@ -174,6 +179,7 @@ def show_cli(
         ("resumed", ", ".join(record.resumed)),
         ("ended", record.ended),
         ("seed", record.seed),
+        ("size", size_text(shown.size)),
         *(("git " + key, value) for key, value in (record.git or {}).items()),
         *(("data " + key, value) for key, value in record.data.items()),
         *(("config " + key, value) for key, value in flatten(record.config).items()),

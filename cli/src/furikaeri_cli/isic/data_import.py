@@ -129,6 +129,7 @@ def _print(output: Output, imported: Imported) -> None:
         *((f"pictures changed ({change})", number) for change, number in imported.changes.items()),
         ("lesions without a patient", imported.stand_ins or None),
         ("columns left out", ", ".join(imported.left_out)),
+        *(("noticed", note) for note in imported.notes),
         ("pictures without a row", _named(imported.unused)),
         *((f"skipped: {kind}", _named(names)) for kind, names in imported.skipped),
     ]

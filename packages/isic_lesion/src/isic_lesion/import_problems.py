@@ -46,7 +46,8 @@ def match_images(table: ImportTable, found: Mapping[str, list[Path]], images: Pa
     missing = [name not in found for name in ids]
     if all(missing):
         raise InputError(
-            f"{images}: holds no picture of any of the {len(ids)} rows, such as {ids[0]}.jpg",
+            f"{images}: holds no picture of any of the {len(ids)} rows, such as {ids[0]}.jpg"
+            f" (it has {next(iter(found.values()))[0].name})",
             fix="Give the folder of their pictures, named after the table's ids",
         )
     twice = [place for place, again in zip(places, table.repeated, strict=True) if again]

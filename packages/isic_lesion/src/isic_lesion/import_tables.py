@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from furikaeri_common.errors import InputError
 from isic_lesion.dataset import cast_cells
 from isic_lesion.metadata_files import check_end, line_numbers, row_word, scan_cells, telling_of
-from isic_lesion.past import read_past
+from isic_lesion.past import past_notes, read_past
 from isic_lesion.past_formats import recognise
 from isic_lesion.past_history import with_owners
 from isic_lesion.schema import Split, columns_of, frame_schema
@@ -39,6 +39,7 @@ class ImportTable(NamedTuple):
         repeated: for each row whether an earlier one has the same isic_id; bool.
         stand_ins: rows without a patient, now of one that is named after the lesion or the image.
         left_out: columns that the contest does not know.
+        notes: what was noticed in files of earlier contests.
     """
 
     frame: DataFrame
@@ -46,6 +47,7 @@ class ImportTable(NamedTuple):
     repeated: tuple[bool, ...]
     stand_ins: int
     left_out: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def name_of_image(name: str) -> str:
@@ -75,6 +77,8 @@ def read_import_tables(tables: Sequence[Path], split: Split, *, id_column: str |
 
     if not tables:
         raise InputError("no table is given", fix="Name the table of the lesions after the folder of their images")
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
     headers = [_header(path) for path in tables]
     known = [recognise(header) is not None for header in headers]
     if len(tables) > 1 and not all(known):
@@ -83,11 +87,12 @@ def read_import_tables(tables: Sequence[Path], split: Split, *, id_column: str |
             fix="Give one table, or their files alone",
         )
     if all(known) and id_column is None:
-        frame = read_past(tables, is_test=split == "test").frame
+        past = read_past(tables, is_test=split == "test")
+        frame, left_out, notes = past.frame, (), past_notes(past)
         places = ("",) * len(frame)
-        left_out: tuple[str, ...] = ()
     else:
         frame, left_out = _read_table(tables[0], headers[0], split, id_column)
+        notes = ()
         word = row_word(tables[0])
         places = tuple(f"{word} {line}" for line in line_numbers(tables[0], len(frame)))
     stand_ins = frame["patient_id"].null_count()
@@ -99,7 +104,7 @@ def read_import_tables(tables: Sequence[Path], split: Split, *, id_column: str |
         said = pl.when(pl.col("target") == 1).then(pl.lit("Malignant")).otherwise(pl.lit("Benign"))
         frame = frame.with_columns(iddx_1=pl.coalesce("iddx_1", said))
     repeated = tuple((~frame["isic_id"].is_first_distinct()).to_list())
-    return ImportTable(frame, places, repeated, stand_ins, left_out)
+    return ImportTable(frame, places, repeated, stand_ins, left_out, notes)
 
 
 def _header(path: Path) -> list[str]:

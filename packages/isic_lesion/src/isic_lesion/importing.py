@@ -67,6 +67,7 @@ class Imported(NamedTuple):
         changes: what was done to pictures -> how many; unchanged ones do not count.
         stand_ins: rows whose patient nobody knows: one is made up for their lesion, or for them alone.
         left_out: columns of the table that the contest does not know.
+        notes: what was noticed in files of earlier contests.
         unused: pictures without a row.
         skipped: what was left out of rows and pictures.
         was_there: the same had been imported already.
@@ -79,6 +80,7 @@ class Imported(NamedTuple):
     changes: dict[str, int]
     stand_ins: int
     left_out: tuple[str, ...]
+    notes: tuple[str, ...]
     unused: tuple[str, ...]
     skipped: tuple[Problem, ...]
     was_there: bool
@@ -151,7 +153,11 @@ def import_folder(
         changes=dict(sorted(Counter(_kind(change) for change in changed.values()).items())),
         stand_ins=table.stand_ins,
         left_out=table.left_out,
-        unused=tuple(sorted(set(found) - set(table.frame["isic_id"]))),
+        notes=table.notes,
+        # A name on disk may hold bytes that are no text, which JSON cannot.
+        unused=tuple(
+            name.encode(errors="replace").decode() for name in sorted(set(found) - set(table.frame["isic_id"]))
+        ),
         skipped=tuple(problems),
         was_there=False,
     )
@@ -184,7 +190,7 @@ def _earlier(out: Path, record: Path, plan: str, split: Split) -> Imported | Non
         if document["fingerprint"] == plan and (out / f"{split}-metadata.csv").is_file():
             fields = dict(document["imported"])
             fields["skipped"] = tuple(Problem(one["kind"], tuple(one["names"])) for one in fields["skipped"])
-            lists = {name: tuple(fields[name]) for name in ("left_out", "unused")}
+            lists = {name: tuple(fields[name]) for name in ("left_out", "notes", "unused")}
             return Imported(**{**fields, **lists, "folder": out, "was_there": True})
     return None
 

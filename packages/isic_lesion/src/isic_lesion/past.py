@@ -20,7 +20,7 @@ from isic_lesion.schema import frame_schema
 if TYPE_CHECKING:
     from polars import DataFrame
 
-__all__ = ["EXTRA_COLUMNS", "Past", "PastFile", "empty_past", "read_past"]
+__all__ = ["EXTRA_COLUMNS", "Past", "PastFile", "empty_past", "past_notes", "read_past"]
 
 EXTRA_COLUMNS = ("source", "diagnosis", "site")
 """What a past row has beside this contest's columns: whose truth it is, and diagnosis and site in the contests' words.
@@ -59,7 +59,7 @@ class Past(NamedTuple):
         disagreements: isic_id, source, diagnosis and iddx_1 of every row about images on whose iddx_1 contests differ,
             by isic_id, the one that counts first.
         unlabelled: images of which no file tells what they show.
-        unmapped: words for sex and site that nobody knows, such as "site 'nose' (3 rows)"; they count as missing.
+        unmapped: words for sex and site that nobody knows, such as "site 'nose' (in 3 of the rows)"; they count as missing.
         unknown: files found in a folder that are no earlier contest's.
     """
 
@@ -81,6 +81,20 @@ def empty_past() -> Past:
     disputed = dict.fromkeys(("isic_id", "source", "diagnosis", "iddx_1"), pl.String())
     frame = pl.DataFrame(schema={**frame_schema("train"), **extra})
     return Past(frame, (), 0, 0, pl.DataFrame(schema=disputed), 0, (), ())
+
+
+def past_notes(past: Past) -> tuple[str, ...]:
+    """Return what a person should know of files that were read, a line each; none where there is nothing to tell."""
+    disputed = past.disagreements["isic_id"].n_unique()
+    counted = (
+        (past.duplicates, "rows of truth about an image that another row told of"),
+        (disputed, f"images whose truths differ, where the first of {', '.join(PRECEDENCE)} counts"),
+        (past.repeats, "images left out because their contest says that they repeat others"),
+        (past.unlabelled, "images without truth"),
+    )
+    notes = [f"{told}: {count:,}" for count, told in counted if count]
+    notes += [f"{word} is unknown and counts as missing" for word in past.unmapped]
+    return (*notes, *(f"{path} is no file of an earlier contest" for path in past.unknown))
 
 
 def read_past(files: Sequence[Path], *, is_test: bool = False) -> Past:
@@ -143,7 +157,7 @@ def read_past(files: Sequence[Path], *, is_test: bool = False) -> Past:
         repeats=every["isic_id"].n_unique() - rows["isic_id"].n_unique(),
         disagreements=disputed.select("isic_id", "source", "diagnosis", "iddx_1"),
         unlabelled=rows["isic_id"].n_unique() - truth["isic_id"].n_unique(),
-        unmapped=tuple(f"{word} ({count} rows)" for word, count in sorted(unmapped.items())),
+        unmapped=tuple(f"{word} (in {count} of the rows)" for word, count in sorted(unmapped.items())),
         unknown=tuple(unknown),
     )
 
