@@ -59,7 +59,8 @@ class Past(NamedTuple):
         disagreements: isic_id, source, diagnosis and iddx_1 of every row about images on whose iddx_1 contests differ,
             by isic_id, the one that counts first.
         unlabelled: images of which no file tells what they show.
-        unmapped: words for sex and site that nobody knows, such as "site 'nose' (in 3 of the rows)"; they count as missing.
+        unmapped: words for sex and site that nobody knows, such as "site 'nose' (in 3 of the rows)"; they count as
+            missing.
         unknown: files found in a folder that are no earlier contest's.
     """
 
