@@ -191,7 +191,7 @@ def test_a_test_set_is_stacked_too(invoke, made: Made, tmp_path: Path) -> None:
     write_table(made.data / "test-metadata.csv", lesions[1:], "test")
     code, _, err = invoke(*arguments)
     assert code == 2
-    assert f"TEST_0 has a score without a fold, but is not in the test table of {made.data}" in err
+    assert "TEST_0 has a score without a fold, but is not in the test set" in err
 
 
 def test_what_is_wrong_is_one_line(invoke, made: Made, tmp_path: Path) -> None:

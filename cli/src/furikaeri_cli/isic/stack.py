@@ -10,12 +10,8 @@ import typer
 
 from furikaeri_cli.options import Json, Quiet, Seed
 from furikaeri_cli.output import Output
-from furikaeri_common.artifacts import atomic_writer
-from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
-    from polars import DataFrame
-
     from isic_lesion.score_tables import Coverage
     from isic_lesion.stack import Blend, Stack, StackConfig
 
@@ -64,47 +60,27 @@ def make_stack(folds: Path, data: Path, scores: Sequence[Path], out: Path, confi
     from isic_lesion.fold_files import read_folds
     from isic_lesion.scores import average_members, coverage_of, read_many_scores, write_scores
     from isic_lesion.stack_files import write_stack
-    from isic_lesion.stacking import fit_stack, stack_held_out
+    from isic_lesion.stacking import fit_stack, stack_held_out, submission_of
+    from isic_lesion.submission import write_submission
 
     dealt = read_folds(folds)
     of_models = average_members(read_many_scores(scores, dealt))
     metadata = open_lesions(data).read(["isic_id", "target", "attribution"])
     stack = fit_stack(of_models, metadata, dealt, config)
     test = of_models.filter(of_models["fold"].is_null())
-    submission, unknown = _submission(stack, test, data, metadata) if len(test) else (None, None)
+    unknown = None
+    if len(test):
+        table = open_lesions(data, "test").read(["isic_id", "attribution"]) if _has_test(data) else None
+        submission, unknown = submission_of(stack, test, table, set(metadata["attribution"].drop_nulls()))
+        write_submission(submission, out / SUBMISSION_FILE)
     write_scores(out / SCORES_FILE, stack_held_out(stack, of_models, dealt), dealt)
-    if submission is not None:
-        with atomic_writer(out / SUBMISSION_FILE) as stream:
-            submission.write_csv(stream)
     write_stack(stack, out / STACK_FILE)
-    held_out = of_models.filter(of_models["fold"].is_not_null())
-    scored = 0 if submission is None else len(submission)
-    return Stacked(out, stack, coverage_of(held_out, dealt), len(dealt.frame), scored, unknown)
+    coverage = coverage_of(of_models.filter(of_models["fold"].is_not_null()), dealt)
+    return Stacked(out, stack, coverage, len(dealt.frame), len(submission) if len(test) else 0, unknown)
 
 
-def _submission(stack: Stack, test: DataFrame, data: Path, training: DataFrame) -> tuple[DataFrame, int | None]:
-    """Return isic_id and target of a test set, and how many of its lesions are of unknown hospitals."""
-    import polars as pl
-
-    from isic_lesion.dataset import open_lesions
-    from isic_lesion.stacking import apply_stack
-
-    if any((data / f"test-metadata.{kind}").exists() for kind in ("csv", "csv.gz", "parquet")):
-        lesions = open_lesions(data, "test").read(["isic_id", "attribution"])
-        strange = test.join(lesions, on="isic_id", how="anti")
-        if len(strange):
-            raise InputError(
-                f"{strange['isic_id'][0]} has a score without a fold, but is not in the test table of {data}",
-                fix="Give the fold that held it out, or leave its score out",
-            )
-        known = lesions["attribution"].is_in(training["attribution"].drop_nulls().unique().implode())
-        known = known.fill_null(value=False)
-        unknown = int((~known).sum())
-    else:
-        lesions = test.select("isic_id").unique(maintain_order=True)
-        known, unknown = pl.repeat(True, len(lesions), eager=True), None
-    scores = apply_stack(stack, test, lesions["isic_id"], known.to_numpy())
-    return lesions.select("isic_id", target=pl.Series(scores)), unknown
+def _has_test(data: Path) -> bool:
+    return any((data / f"test-metadata.{kind}").exists() for kind in ("csv", "csv.gz", "parquet"))
 
 
 def stack_cli(

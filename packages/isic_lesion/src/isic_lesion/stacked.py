@@ -1,4 +1,4 @@
-"""Scores of new lesions by a stack."""
+"""Scores that a stack gives to lesions which no model was trained on."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
+from isic_lesion.inference import known_hospitals
 from isic_lesion.ranks import place, rank_shares
 from isic_lesion.score_tables import check_scores
 from isic_lesion.stack import Blend, Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from polars import DataFrame, Series
 
-__all__ = ["apply_stack"]
+__all__ = ["apply_stack", "submission_of"]
 
 
 def apply_stack(
@@ -72,6 +75,43 @@ def apply_stack(
             f"{name} has no score of any model that counts for it", fix="Score it with the models of the stack"
         )
     return blended
+
+
+def submission_of(
+    stack: Stack, scores: DataFrame, test: DataFrame | None, hospitals: Collection[str]
+) -> tuple[DataFrame, int | None]:
+    """Return a submission for the lesions of a test set.
+
+    Args:
+        stack: the weights.
+        scores: isic_id, fold (null), model, score; members averaged.
+        test: isic_id and attribution (the hospital, may be null) of the test set, in the order of the submission. None
+            where there is no such table: the lesions that were scored, taken to be of known hospitals.
+        hospitals: those that the models were trained on.
+
+    Returns:
+        isic_id and target, and how many of the lesions are of unknown hospitals; None without a table.
+
+    Raises:
+        InputError: as `apply_stack`, and if a score is of no lesion of the test set.
+    """
+    import polars as pl
+
+    if test is None:
+        ids = scores["isic_id"].unique(maintain_order=True)
+        known, unknown = np.ones(len(ids), dtype=bool), None
+    else:
+        ids = test["isic_id"]
+        strange = scores.join(test, on="isic_id", how="anti")
+        if len(strange):
+            raise InputError(
+                f"{strange['isic_id'][0]} has a score without a fold, but is not in the test set",
+                fix="Give the fold that held it out, or leave its score out",
+            )
+        known = known_hospitals(test["attribution"], hospitals)
+        unknown = int((~known).sum())
+    values = apply_stack(stack, scores, ids, known)
+    return pl.DataFrame({"isic_id": ids, "target": pl.Series(values, dtype=pl.Float64)}), unknown
 
 
 def _applied(

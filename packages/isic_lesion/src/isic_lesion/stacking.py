@@ -22,7 +22,7 @@ from isic_lesion.ranks import place, rank_shares, reference_of
 from isic_lesion.score_tables import check_scores
 from isic_lesion.stack import Blend, Estimate, Line, Stack, StackConfig
 from isic_lesion.stack_rows import HeldOutRows, held_out_rows, models_among
-from isic_lesion.stacked import apply_stack
+from isic_lesion.stacked import apply_stack, submission_of
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -42,6 +42,7 @@ __all__ = [
     "apply_stack",
     "fit_stack",
     "stack_held_out",
+    "submission_of",
 ]
 
 STACK, STACK_UNKNOWN = "stack", "stack-unknown"
