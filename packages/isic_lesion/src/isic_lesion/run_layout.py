@@ -42,9 +42,22 @@ class RunLayout(NamedTuple):
         """The features of the training rows, and the populations (a folder)."""
         return self.folder / "features"
 
+    @property
+    def feature_set(self) -> Path:
+        """Which features they are (JSON)."""
+        return self.folder / "feature_set.json"
+
+    def population(self, fold: int | None) -> Path:
+        """What was fitted across patients, on a round's training rows, or on all (None)."""
+        return self.features / ("population-all.parquet" if fold is None else f"population-fold-{fold}.parquet")
+
     def model(self, name: str) -> Path:
         """A table model (a folder)."""
         return self.folder / "models" / name
+
+    def oof(self, name: str) -> Path:
+        """A table model's out-of-fold scores (Parquet)."""
+        return self.model(name) / "oof.parquet"
 
     @property
     def image_scores(self) -> Path:
@@ -55,6 +68,16 @@ class RunLayout(NamedTuple):
     def stack(self) -> Path:
         """The weights, and the stacked out-of-fold scores (a folder)."""
         return self.folder / "stack"
+
+    @property
+    def weights(self) -> Path:
+        """The stack itself (JSON)."""
+        return self.stack / "stack.json"
+
+    @property
+    def stacked(self) -> Path:
+        """The stack's own out-of-fold scores (Parquet)."""
+        return self.stack / "scores.parquet"
 
     @property
     def report(self) -> Path:

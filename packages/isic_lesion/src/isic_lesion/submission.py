@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from furikaeri_common.artifacts import atomic_writer
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,6 +72,23 @@ def read_submission(submission: Path, solution: Path) -> ScoredLesions:
         pl.col(name).str.strip_chars().replace(["", "NA"], None) for name in GROUP_COLUMNS if name in joined.columns
     )
     return ScoredLesions(target, joined["target_submitted"].to_numpy(), patient, groups)
+
+
+def write_submission(frame: DataFrame, path: Path) -> None:
+    """Write a submission atomically.
+
+    Args:
+        frame: isic_id (String) and target (Float64, finite), in the order of the rows.
+        path: the CSV.
+
+    Raises:
+        InputError: if the file cannot be written there.
+        ValueError: if a score is not finite.
+    """
+    if not frame["target"].is_finite().all():
+        raise ValueError("expected finite scores")
+    with atomic_writer(path) as stream:
+        frame.select(_COLUMNS).write_csv(stream)
 
 
 def _check_same_ids(truth: DataFrame, scores: DataFrame, solution: Path, submission: Path) -> None:

@@ -1,0 +1,249 @@
+"""The whole chain as stages, from a raw folder to a submission. (io)
+
+    data -> folds -> features -> a stage per model -> stack -> report -> submission
+
+Each stage reads what the earlier ones left in the run's folder (see `run_layout`), so any of them can be taken up
+again, and none holds what another needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from furikaeri_common.artifacts import atomic_writer, write_json
+from furikaeri_common.documents import jsonable
+from furikaeri_common.errors import InputError
+from furikaeri_common.stages import Stage
+from furikaeri_common.tasks import Progress
+from isic_lesion.booster_config import BoosterConfig
+from isic_lesion.checking import check
+from isic_lesion.features import (
+    CATALOGUE,
+    FeatureSet,
+    image_features,
+    join_scores,
+    past_features,
+    read_feature_set,
+    write_feature_set,
+    write_features,
+)
+from isic_lesion.fold_files import read_folds, write_folds
+from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.past import read_past
+from isic_lesion.past_history import join_past
+from isic_lesion.prediction import open_predictor, predict
+from isic_lesion.recipe import Recipe
+from isic_lesion.report import write_report
+from isic_lesion.report.sources import read_inputs, sources_of_run
+from isic_lesion.run_inputs import RunInputs
+from isic_lesion.run_layout import RunLayout
+from isic_lesion.scores import average_members, read_many_scores, read_scores, write_scores
+from isic_lesion.stack_files import write_stack
+from isic_lesion.stacking import StackConfig, fit_stack, stack_held_out
+from isic_lesion.submission import write_submission
+from isic_lesion.table_training import train_table
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+__all__ = ["feature_set_of", "num_boosters", "stack_config_of", "stages_of"]
+
+OnProgress = Callable[[Progress], None]
+
+
+def stages_of(
+    inputs: RunInputs, folder: Path, *, threads: int = 1, on_progress: OnProgress | None = None
+) -> list[Stage]:
+    """Return the stages of a run, in order.
+
+    Args:
+        inputs: what it is made of.
+        folder: the run's.
+        threads: that compute features; the values are the same.
+        on_progress: told of each booster.
+    """
+    layout = RunLayout(folder)
+    recipe = jsonable(inputs.recipe)
+    stages = [
+        Stage("data", lambda: _read_data(inputs, layout), {"recipe": recipe}, (layout.lesions, layout.recipe)),
+        Stage("folds", lambda: _deal_folds(inputs, layout), {}, (layout.folds,)),
+        Stage("features", lambda: _compute_features(inputs, layout, threads), {}, (layout.features,)),
+    ]
+    stages += [_model_stage(inputs, layout, config, on_progress) for config in inputs.recipe.models]
+    stages += [
+        Stage("stack", lambda: _stack(inputs, layout), {}, (layout.stack,)),
+        Stage("report", lambda: _report(inputs, layout), {}, (layout.report,)),
+    ]
+    if inputs.test is not None:
+        stages.append(Stage("submission", lambda: _submit(inputs, layout), {}, (layout.submission,)))
+    return stages
+
+
+def num_boosters(recipe: Recipe, num_folds: int) -> int:
+    """Return how many boosters a run trains: in each round, and on all rows."""
+    return sum(len(config.seeds) for config in recipe.models) * (num_folds + 1)
+
+
+def feature_set_of(recipe: Recipe, image_models: tuple[str, ...] = ()) -> FeatureSet:
+    """Return the features of a recipe.
+
+    Args:
+        recipe: names the set, and what is added to it.
+        image_models: of which there are scores.
+
+    Raises:
+        InputError: if a set is neither in the catalogue nor a file of one.
+    """
+    name = recipe.features.set
+    chosen = CATALOGUE[name]() if name in CATALOGUE else read_feature_set(Path(name))
+    if recipe.features.past:
+        chosen = chosen.joined(past_features(), name=chosen.name)
+    if recipe.features.image_scores and image_models:
+        chosen = chosen.joined(image_features(image_models), name=chosen.name)
+    return chosen
+
+
+def _read_data(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
+    """Check the training table, join what is known beside it, and keep it typed."""
+    report = check(inputs.data, images="none")
+    groups = report.groups()
+    write_json(layout.findings, {"rows": report.rows, "fatal": report.fatal, "groups": jsonable(groups)})
+    if report.fatal:
+        first = groups[0].first
+        where = f", line {first.line}" if first.line is not None else ""
+        raise InputError(
+            f"{inputs.data.metadata}{where}: {first.kind}: expected {first.expected}, got {first.value} "
+            f"({report.fatal} fatal findings)",
+            fix=f"See them all with `isic data check {inputs.data.folder}`",
+        )
+    rows = inputs.data.read()
+    if inputs.recipe.features.past:
+        rows = join_past(rows, read_past(inputs.past).frame)
+    with atomic_writer(layout.lesions) as stream:
+        rows.write_parquet(stream)
+    write_json(layout.recipe, jsonable(inputs.recipe))
+    return {
+        "rows": len(rows),
+        "patients": rows["patient_id"].n_unique(),
+        "malignant": int(rows["target"].sum()),
+        "warnings": report.warnings,
+    }
+
+
+def _deal_folds(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
+    rows = _lesions(layout, ["isic_id", "patient_id", "target", "attribution"])
+    if inputs.folds is not None:
+        folds = read_folds(inputs.folds)
+        _check_folds(folds, rows, inputs.folds)
+    else:
+        part = inputs.recipe.folds
+        assign = assign_hospital_folds if part.scheme == "hospitals" else assign_patient_folds
+        folds = assign(rows, num_folds=part.count, seed=part.seed)
+    write_folds(folds, layout.folds)
+    return {"scheme": folds.scheme, "folds": folds.num_folds, "fingerprint": folds.fingerprint}
+
+
+def _check_folds(folds: Folds, rows: DataFrame, file: Path) -> None:
+    for one, other, said in (
+        (rows, folds.frame, f"{file}: has no fold for {{}} of the data"),
+        (folds.frame, rows, f"{file}: has a fold for {{}}, which is not in the data"),
+    ):
+        lost = one.join(other, on="isic_id", how="anti", maintain_order="left")
+        if len(lost):
+            raise InputError(said.format(lost["isic_id"][0]), fix="Make folds of this data with `isic folds`")
+
+
+def _compute_features(inputs: RunInputs, layout: RunLayout, threads: int) -> Mapping[str, object]:
+    folds = read_folds(layout.folds)
+    rows = _lesions(layout)
+    models: tuple[str, ...] = ()
+    if inputs.image_scores:
+        scores = average_members(read_many_scores(inputs.image_scores, folds))
+        write_scores(layout.image_scores, scores, folds)
+        models = tuple(scores["model"].unique().sort())
+        if inputs.recipe.features.image_scores:
+            rows = join_scores(rows, scores)
+    feature_set = feature_set_of(inputs.recipe, models)
+    write_feature_set(feature_set, layout.feature_set)
+    table = write_features(rows, feature_set, layout.features, folds, threads=threads)
+    return {"features": len(table.names), "rows": len(table), "image_models": list(models)}
+
+
+def _model_stage(inputs: RunInputs, layout: RunLayout, config: BoosterConfig, on_progress: OnProgress | None) -> Stage:
+    def work() -> Mapping[str, object]:
+        record = train_table(
+            layout.features,
+            read_folds(layout.folds),
+            _lesions(layout, ["isic_id", "target", "iddx_1", "attribution"]),
+            config,
+            layout.model(config.name),
+            engine=inputs.engine,
+            on_progress=on_progress,
+        )
+        together = record.quality[-1]
+        per_fold = [quality.partial_auc for quality in record.quality[:-1]]
+        return {
+            "features": len(record.names),
+            "pauc": together.partial_auc,
+            "auc": together.auc,
+            "pauc_by_fold": per_fold,
+        }
+
+    return Stage(f"model {config.name}", work, {}, (layout.model(config.name),))
+
+
+def stack_config_of(recipe: Recipe, image_models: tuple[str, ...] = ()) -> StackConfig:
+    """Return how a recipe's models are stacked.
+
+    Models that look at the hospital are of no use for a hospital they have not seen; unless the recipe names others,
+    the rest of its models and the image models themselves score these lesions.
+    """
+    if recipe.stack.unknown_models:
+        return recipe.stack
+    blind = tuple(config.name for config in recipe.models if config.hospital_features != "with")
+    return replace(recipe.stack, unknown_models=(*blind, *image_models)) if blind else recipe.stack
+
+
+def _stack(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
+    folds = read_folds(layout.folds)
+    files = [layout.oof(config.name) for config in inputs.recipe.models]
+    image_models: tuple[str, ...] = ()
+    if layout.image_scores.exists():
+        files.append(layout.image_scores)
+        image_models = tuple(read_scores(layout.image_scores, folds)["model"].unique().sort())
+    scores = read_many_scores(files, folds)
+    config = stack_config_of(inputs.recipe, image_models)
+    stack = fit_stack(scores, _lesions(layout, ["isic_id", "target"]), folds, config)
+    write_scores(layout.stacked, stack_held_out(stack, scores, folds), folds)
+    write_stack(stack, layout.weights)
+    return {
+        "weights": {"known": stack.weights_known, "unknown": stack.weights_unknown},
+        **{
+            f"pauc_{name}": {line.name: line.estimate.pooled for line in blend.lines}
+            for name, blend in (("known", stack.known), ("unknown", stack.unknown))
+            if blend is not None
+        },
+    }
+
+
+def _report(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
+    sources = sources_of_run(layout.folder, data=inputs.data.folder)
+    found = write_report(read_inputs(sources, title=f"Skin lesion triage: {inputs.recipe.name}"), layout.report)
+    return {"headline": found.headline}
+
+
+def _submit(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
+    assert inputs.test is not None
+    image_scores = average_members(read_many_scores(inputs.test_image_scores)) if inputs.test_image_scores else None
+    predicted = predict(open_predictor(layout.folder), inputs.test, image_scores=image_scores, past=inputs.past)
+    write_submission(predicted.frame, layout.submission)
+    return {"rows": len(predicted.frame), "of_unknown_hospitals": predicted.unknown}
+
+
+def _lesions(layout: RunLayout, columns: Sequence[str] | None = None) -> DataFrame:
+    import polars as pl
+
+    return pl.read_parquet(layout.lesions, columns=None if columns is None else list(columns))

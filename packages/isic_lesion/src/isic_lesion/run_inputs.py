@@ -1,0 +1,58 @@
+"""What a run is given: data, a recipe, and what else there may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from furikaeri_common.errors import InputError
+from furikaeri_common.tasks import Engine
+from isic_lesion.dataset import Lesions
+from isic_lesion.recipe import Recipe
+
+__all__ = ["RunInputs"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunInputs:
+    """What a run is made of.
+
+    Args:
+        data: the training lesions.
+        recipe: how.
+        engine: who trains the boosters; it does not change what comes out.
+        test: the lesions to score at the end; None: none.
+        image_scores: files of out-of-fold scores of image models.
+        test_image_scores: the same models' scores of the test lesions.
+        past: files or folders of earlier contests.
+        folds: folds made before; None: as the recipe says.
+
+    Raises:
+        InputError: if they do not fit each other.
+    """
+
+    data: Lesions
+    recipe: Recipe
+    engine: Engine
+    test: Lesions | None = None
+    image_scores: tuple[Path, ...] = ()
+    test_image_scores: tuple[Path, ...] = ()
+    past: tuple[Path, ...] = ()
+    folds: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.test_image_scores and not self.image_scores:
+            raise InputError(
+                "image scores of the test lesions were given, and none of the training lesions",
+                fix="Give the out-of-fold scores of the same models too",
+            )
+        if self.image_scores and self.test is not None and not self.test_image_scores:
+            raise InputError(
+                "image scores of the training lesions were given, and none of the test lesions",
+                fix="Score the test lesions with the same image models",
+            )
+        if self.recipe.features.past and not self.past:
+            raise InputError(
+                f"the recipe {self.recipe.name} joins earlier contests, and none were given",
+                fix="Give their files, or set features.past to false in a recipe of your own",
+            )
