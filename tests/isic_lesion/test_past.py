@@ -101,7 +101,7 @@ def test_each_format_alone(read) -> None:
         "ISIC_0024306": (0, "Benign", "HAM_0000550"),
         "ISIC_0024307": (0, "Indeterminate", "HAM_0003577"),
     }
-    past = read(TRUTH_2019, ABOUT_2019)
+    past = read(TRUTH_2019.replace("ISIC_0024307", "ISIC_0024307.jpg"), ABOUT_2019)
     assert rows_of(past, "target", "sex", "anatom_site_general", "site", "lesion_id") == {
         "ISIC_0000002": (1, None, "anterior torso", "anterior torso", "MSK4_0000001"),
         "ISIC_0024307": (1, "female", None, "palms/soles", None),

@@ -77,7 +77,7 @@ def prune_runs(records: Sequence[RunRecord]) -> list[Deleted]:
 
 
 def prune_cli(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help=f"These runs alone. {RUN_NAME}")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN", help=f"These runs alone. {RUN_NAME}")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Runs that failed, were interrupted, or died.")] = False,
     older_than: Annotated[
         str | None, typer.Option("--older-than", metavar="AGE", help="Runs that ended so long ago: 90m, 12h, 30d, 8w.")

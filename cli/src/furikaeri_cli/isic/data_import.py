@@ -27,7 +27,7 @@ def import_cli(
     images: Annotated[Path, typer.Argument(metavar="IMAGES", help="A folder of JPEGs and PNGs, named after the ids.")],
     tables: Annotated[
         list[Path],
-        typer.Argument(metavar="TABLE...", help="A CSV or Parquet file of the lesions, or earlier contests' CSVs."),
+        typer.Argument(metavar="TABLE", help="A CSV or Parquet file of the lesions, or earlier contests' CSVs."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The data folder to make.")],
     split: Annotated[

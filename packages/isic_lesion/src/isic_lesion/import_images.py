@@ -102,7 +102,7 @@ def adapt_image(content: bytes, *, max_size: int | None = None, square: bool = F
         if max_size is not None:
             upright.thumbnail((max_size, max_size))
         stream = io.BytesIO()
-        upright.save(stream, "JPEG", quality=_QUALITY)
+        upright.save(stream, "JPEG", quality=_QUALITY, subsampling=0)  # colours are kept as finely as light
     except _DAMAGE as error:
         raise ValueError(f"does not decode: {error}") from error
     changes = ["PNG to JPEG"] if is_png else []

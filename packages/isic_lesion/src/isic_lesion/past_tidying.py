@@ -29,14 +29,17 @@ TIDY_COLUMNS = ("isic_id", "patient_id", "lesion_id", "age", "sex", "site", "dia
 UNFIT = "?"
 """The iddx_1 of a row whose truth is none: no code is set, or several are, or the target is neither 0 nor 1."""
 
-_DOWNSAMPLED = "_downsampled"
+_ENDING = r"(?i)(_downsampled)?(\.(jpe?g|png))?$"
 
 
 def image_name(column: str) -> Expr:
-    """Return the isic_id that a column of image names means: 2019 lists some images that were made smaller."""
+    """Return the isic_id that a column of image names means: 2019 lists some images that were made smaller.
+
+    Copies that go round write `.jpg` after the names.
+    """
     import polars as pl
 
-    return pl.col(column).str.strip_chars().str.strip_suffix(_DOWNSAMPLED).alias("isic_id")
+    return pl.col(column).str.strip_chars().str.replace(_ENDING, "").alias("isic_id")
 
 
 def pick(frame: DataFrame, image: str, **columns: Expr | str | None) -> DataFrame:
