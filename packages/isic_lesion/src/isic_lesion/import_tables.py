@@ -15,6 +15,7 @@ from isic_lesion.metadata_files import check_end, line_numbers, row_word, scan_c
 from isic_lesion.past import past_notes, read_past
 from isic_lesion.past_formats import recognise
 from isic_lesion.past_history import with_owners
+from isic_lesion.past_tidying import IMAGE_ENDING
 from isic_lesion.schema import Split, columns_of, frame_schema
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ __all__ = ["ID_COLUMNS", "ImportTable", "name_of_image", "read_import_tables"]
 ID_COLUMNS = ("isic_id", "image_id", "image_name", "image", "filename", "file_name", "file", "id")
 """The names of the column of images, tried in this order."""
 
-_ENDING = r"(?i)(_downsampled)?(\.(jpe?g|png))?$"
 _SHOWN = 8
 
 
@@ -58,7 +58,7 @@ def name_of_image(name: str) -> str:
     """
     import re
 
-    return re.sub(_ENDING, "", name.strip().replace("\\", "/").rpartition("/")[2])
+    return re.sub(IMAGE_ENDING, "", name.strip().replace("\\", "/").rpartition("/")[2])
 
 
 def read_import_tables(tables: Sequence[Path], split: Split, *, id_column: str | None = None) -> ImportTable:
@@ -167,5 +167,5 @@ def _name(column: str) -> Expr:
     import polars as pl
 
     base = pl.col(column).str.strip_chars().str.replace_all("\\", "/", literal=True).str.split("/").list.last()
-    name = base.str.replace(_ENDING, "")
+    name = base.str.replace(IMAGE_ENDING, "")
     return pl.when(name != "").then(name)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from polars import DataFrame, Expr
 
 __all__ = [
+    "IMAGE_ENDING",
     "TIDY_COLUMNS",
     "UNFIT",
     "image_name",
@@ -29,7 +30,8 @@ TIDY_COLUMNS = ("isic_id", "patient_id", "lesion_id", "age", "sex", "site", "dia
 UNFIT = "?"
 """The iddx_1 of a row whose truth is none: no code is set, or several are, or the target is neither 0 nor 1."""
 
-_ENDING = r"(?i)(_downsampled)?(\.(jpe?g|png))?$"
+IMAGE_ENDING = r"(?i)(_downsampled)?(\.(jpe?g|png))?$"
+"""What may follow an isic_id in the name of its image."""
 
 
 def image_name(column: str) -> Expr:
@@ -39,7 +41,7 @@ def image_name(column: str) -> Expr:
     """
     import polars as pl
 
-    return pl.col(column).str.strip_chars().str.replace(_ENDING, "").alias("isic_id")
+    return pl.col(column).str.strip_chars().str.replace(IMAGE_ENDING, "").alias("isic_id")
 
 
 def pick(frame: DataFrame, image: str, **columns: Expr | str | None) -> DataFrame:
