@@ -5,6 +5,7 @@ Whatever a table calls its images, a row is known by the image's name without it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,8 +57,6 @@ def name_of_image(name: str) -> str:
     >>> name_of_image("train/ISIC_0000030_downsampled.jpg")
     'ISIC_0000030'
     """
-    import re
-
     return re.sub(IMAGE_ENDING, "", name.strip().replace("\\", "/").rpartition("/")[2])
 
 
