@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from isic_lesion.synthetic.marginals import normal_cdf
 from isic_lesion.synthetic.parameters import published
 from isic_lesion.synthetic.patients import BENIGN
 
@@ -12,7 +13,6 @@ __all__ = ["location_simple", "place_on_body", "site_of"]
 
 _P95 = 1.6449  # normal score of the 95 % quantile
 _OTHER_SIDE = 0.08  # share of limbs that are on the other side of the axis (estimated)
-_GROUND, _CROWN = -1052.134, 1887.767
 _SITES = {"Torso Front": "anterior torso", "Torso Back": "posterior torso", "Head & Neck": "head/neck"}
 
 
@@ -55,21 +55,33 @@ def place_on_body(
         here = (kind == BENIGN) == benign
         location[here] = generator.choice(len(places), int(here.sum()), p=shares / shares.sum())
     noise = generator.standard_normal((3, len(kind)))
+    names = [place.name for place in places]
+    trunk = np.array([name.startswith(("Torso", "Head")) for name in names])[location]
+    limb = np.array([name.endswith(("Arm", "Leg", "Upper", "Lower")) for name in names])[location]
+    # The trunk is round: its front is deepest, and its back highest, in the middle.
+    front = np.array([name.startswith("Torso Front") for name in names])[location]
+    back = np.array([name.startswith("Torso Back") for name in names])[location]
+    sideways = (np.abs(2 * normal_cdf(noise[0]) - 1) - 0.5) * np.sqrt(12)
+    round_by = np.where(front, 0.35, np.where(back, -0.3, 0.0))
+    noise[2] = round_by * sideways + np.sqrt(1 - round_by**2) * noise[2]
     found: dict[str, NDArray[np.float64]] = {}
     for axis, scores in zip("xyz", noise, strict=True):
         low, middle, high = np.array([getattr(place, axis) for place in places])[location].T
         below, above = (middle - low) / _P95, (high - middle) / _P95
         if axis == "x":
             # A limb's long tail towards the other side is its mirror image.
-            limb = np.array([place.name.endswith(("Arm", "Leg", "Upper", "Lower")) for place in places])[location]
             near = np.minimum(below, above)
             far = np.minimum(np.maximum(below, above), 1.8 * near)
             below, above = np.where(limb, np.minimum(below, far), below), np.where(limb, np.minimum(above, far), above)
+            # Across the trunk lesions are spread evenly.
+            even = _P95 / 0.9 * (2 * normal_cdf(scores) - 1)
+            scores = np.where(trunk, even, scores)
         values = middle + np.where(scores < 0, below, above) * scores
         if axis == "x":
             values = np.where(limb & (generator.random(len(kind)) < _OTHER_SIDE), -values, values)
         if axis == "y":
             values = values * height
         ends = published().full[f"tbp_lv_{axis}"]
-        found[f"tbp_lv_{axis}"] = np.clip(values, ends["min"], ends["max"])
+        values = np.clip(values, ends["min"], ends["max"])
+        found[f"tbp_lv_{axis}"] = values.astype(np.float32).astype(np.float64)
     return {"location": location.astype(np.float64), **found}

@@ -32,6 +32,7 @@ _NAMED = (
     "minorAxisMM",
     "norm_border",
     "color_std_mean",
+    "stdL",
     "stdLExt",
     "symm_2axis",
 )
@@ -54,21 +55,30 @@ def draw_lesion(row: Mapping[str, float], *, patches: float, generator: np.rando
         np.array([value["Aext"], value["A"]]),
         np.array([value["Bext"], value["B"]]),
     )
-    texture = _waves(generator, width, 5), _waves(generator, width, 12)
-    grain = generator.standard_normal((width, width), dtype=np.float32)
-    shade = 1 + 0.008 * value["stdLExt"] * (texture[0] + 0.7 * texture[1]) + 0.012 * grain
-    inside = _mask(
-        width, row["clin_size_long_diam_mm"], value["minorAxisMM"], value["norm_border"], value["symm_2axis"], generator
-    )
-    blotches = _waves(generator, width, 7)
-    tone = 1 + 0.06 * min(value["color_std_mean"], 5.0) * blotches
-    second = _SECOND_COLOURS[generator.integers(len(_SECOND_COLOURS))]
-    spots = np.clip((_waves(generator, width, 6) - 0.6) * 2, 0, 1) * patches
     skin, lesion = colours
-    picture = np.empty((width, width, 3), dtype=np.float32)
-    for channel in range(3):
-        body = lesion[channel] * tone * (1 - spots) + second[channel] * spots
-        picture[..., channel] = (skin[channel] * (1 - inside) + body * inside) * shade
+    texture = _waves(generator, width, 5) + 0.7 * _waves(generator, width, 13) + 0.5 * _waves(generator, width, 34)
+    grain = generator.standard_normal((width, width), dtype=np.float32)
+    shade = 1 + np.float32(0.008 * value["stdLExt"]) * texture + np.float32(0.014) * grain
+    picture = skin.astype(np.float32) * shade[..., None]
+    window = _window(width, row["clin_size_long_diam_mm"], value["minorAxisMM"])
+    inside = _mask(
+        window,
+        row["clin_size_long_diam_mm"],
+        value["minorAxisMM"],
+        value["norm_border"],
+        value["symm_2axis"],
+        generator,
+    )
+    size = len(inside)
+    tone = 1 + np.float32(0.05 * min(value["color_std_mean"], 4.0)) * _waves(generator, size, 6)
+    tone += np.float32(0.02 * value["stdL"] ** 0.5) * _waves(generator, size, 14)
+    second = _SECOND_COLOURS[generator.integers(len(_SECOND_COLOURS))]
+    second = second * (0.3 + 0.7 * skin.mean() / 0.6)
+    spots = np.clip((_waves(generator, size, 7) - 0.5) * 1.6, 0, 1) * np.float32(0.85 * patches)
+    body = (lesion * tone[..., None] * (1 - spots[..., None]) + second * spots[..., None]).astype(np.float32)
+    start = (width - size) // 2
+    place = slice(start, start + size)
+    picture[place, place] += inside[..., None] * (body * shade[place, place, None] - picture[place, place])
     _add_hairs(picture, generator)
     pixels = np.clip(picture * 255, 0, 255).astype(np.uint8)
     stream = io.BytesIO()
@@ -106,11 +116,21 @@ def _waves(generator: np.random.Generator, width: int, cells: int) -> NDArray[np
     return np.asarray(smooth * np.float32(1.3), dtype=np.float32)
 
 
+def _window(width: int, long: float, short: float) -> NDArray[np.float32]:
+    """Return the places of the columns that a lesion can reach, in mm from the middle: as many on either side."""
+    axis = np.asarray((np.arange(width) + 0.5) / width * FIELD_MM - FIELD_MM / 2, dtype=np.float32)
+    return axis[np.abs(axis) < 0.9 * max(long, short) + 0.6]
+
+
 def _mask(
-    width: int, long: float, short: float, border: float, asymmetry: float, generator: np.random.Generator
+    axis: NDArray[np.float32],
+    long: float,
+    short: float,
+    border: float,
+    asymmetry: float,
+    generator: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Return how much of each pixel is lesion, 0 to 1: an ellipse with a wavy edge; shape (width, width)."""
-    axis = (np.arange(width, dtype=np.float32) + 0.5) / width * FIELD_MM - FIELD_MM / 2
+    """Return how much of each pixel is lesion, 0 to 1: an ellipse with a wavy edge; shape (W, W) for W places."""
     turn = generator.uniform(0, np.pi)
     across, down = axis[None, :], axis[:, None]
     along = (across * np.cos(turn) + down * np.sin(turn)) / max(long / 2, 0.3)
@@ -119,11 +139,11 @@ def _mask(
     edge = np.ones_like(angle)
     phases = generator.uniform(0, 2 * np.pi, 5)
     for waves, phase in zip((1, 3, 5, 7, 9), phases.tolist(), strict=True):
-        height = 0.5 * asymmetry if waves == 1 else 0.022 * border
+        height = 0.4 * asymmetry if waves == 1 else 0.022 * border
         edge += np.float32(height / waves**0.5) * np.sin(waves * angle + phase, dtype=np.float32)
     depth = (edge - np.hypot(along, beside)) * min(long, short) / 2
-    # Real edges fade over about a quarter of a millimetre.
-    return np.asarray(np.clip(0.5 + depth / 0.45, 0, 1), dtype=np.float32)
+    # Real edges fade over about half a millimetre.
+    return np.asarray(np.clip(0.5 + depth / 0.55, 0, 1), dtype=np.float32)
 
 
 def _add_hairs(picture: NDArray[np.float32], generator: np.random.Generator) -> None:
