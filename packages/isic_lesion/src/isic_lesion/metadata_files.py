@@ -114,7 +114,9 @@ def telling_of(path: Path) -> Iterator[None]:
     except (pl.exceptions.PolarsError, OSError) as error:
         check_table(path)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: cannot be read as a table: {reason[:200]}") from error
+        raise InputError(
+            f"{path}: cannot be read as a table: {reason[:200]}", fix="Copy it again or save it anew"
+        ) from error
 
 
 def check_table(path: Path) -> None:
