@@ -52,9 +52,12 @@ ISIC = Group(
     "isic",
     "Skin lesion triage from 3D total body photography.",
     (
+        Command("run", "furikaeri_cli.isic.run", "run_cli", "Run the whole chain, from raw data to a submission."),
+        Command("predict", "furikaeri_cli.isic.predict", "predict_cli", "Score lesions with a finished run."),
         Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
         Command("report", "furikaeri_cli.isic.report", "report_cli", "Write what scores are worth as one page."),
         Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
+        Command("train-table", "furikaeri_cli.isic.train_table", "train_table_cli", "Train a table model in rounds."),
         Command("stack", "furikaeri_cli.isic.stack", "stack_cli", "Make one score out of many models'."),
         Group(
             "data",

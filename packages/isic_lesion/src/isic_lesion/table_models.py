@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     from isic_lesion.folds import Folds
 
-__all__ = ["IMPORTANCES", "OOF", "ModelRecord", "TableModel", "load_model", "read_record", "write_model"]
+__all__ = ["IMPORTANCES", "OOF", "RECORD", "ModelRecord", "TableModel", "load_model", "read_record", "write_model"]
 
 OOF = "oof.parquet"
 IMPORTANCES = "importances.parquet"
 
-_RECORD = "model.json"
+RECORD = "model.json"
 _KIND = "isic table model"
 _FORMAT = 1
 _FILE = re.compile(r"boosters/(?:fold-(?P<fold>\d{1,2})|all)-seed-(?P<seed>\d{1,10})\.(?:ubj|txt)")
@@ -164,7 +164,7 @@ def load_model(folder: Path, *, fold: int | None = None) -> TableModel:
         name = file_of(part, record.config)
         booster = load_booster(_checked_file(folder, name, record.digests), threads=record.config.threads)
         if booster.names != record.names:
-            raise InputError(f"{folder / name}: has other features than {_RECORD} says", fix=_AGAIN)
+            raise InputError(f"{folder / name}: has other features than {RECORD} says", fix=_AGAIN)
         boosters.append(booster)
     return TableModel(record, fold, tuple(boosters))
 
@@ -201,7 +201,7 @@ def write_model(
     folder = Path(folder)
     digests: dict[str, str] = {}
     if folder.is_dir():
-        (folder / _RECORD).unlink(missing_ok=True)
+        (folder / RECORD).unlink(missing_ok=True)
     wanted = {file_of(part, record.config) for part in boosters}
     for file in (folder / "boosters").glob("*"):
         if f"boosters/{file.name}" not in wanted and _FILE.fullmatch(f"boosters/{file.name}"):
@@ -217,7 +217,7 @@ def write_model(
     else:
         (folder / OOF).unlink(missing_ok=True)
     written = record._replace(digests=digests)
-    write_json(folder / _RECORD, _document_of(written))
+    write_json(folder / RECORD, _document_of(written))
     return written
 
 
@@ -227,11 +227,11 @@ def read_record(folder: Path) -> ModelRecord:
     Raises:
         InputError: if the folder has no `model.json`, or it is damaged or of another kind.
     """
-    path = Path(folder) / _RECORD
+    path = Path(folder) / RECORD
     if not Path(folder).is_dir():
         raise InputError(f"{folder}: no such folder of a model")
     if not path.exists():
-        raise InputError(f"{folder}: holds no {_RECORD}: no model, or one whose training was interrupted")
+        raise InputError(f"{folder}: holds no {RECORD}: no model, or one whose training was interrupted")
     document = read_json(path)
     if not isinstance(document, dict) or document.get("kind") != _KIND:
         raise InputError(f"{path}: describes no table model", fix="Give the folder of a trained table model")
@@ -318,5 +318,5 @@ def _checked_file(folder: Path, name: str, digests: Mapping[str, str]) -> Path:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     if digest != digests[name]:
-        raise InputError(f"{path}: is not the file that {_RECORD} names (its digest differs)", fix=_AGAIN)
+        raise InputError(f"{path}: is not the file that {RECORD} names (its digest differs)", fix=_AGAIN)
     return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -27,14 +28,14 @@ from isic_lesion.importances import importance_frame
 from isic_lesion.labels import soft_labels
 from isic_lesion.native_boosters import require_library
 from isic_lesion.out_of_fold import FoldQuality, oof_frame, quality_by_fold
-from isic_lesion.table_models import ModelRecord, write_model
+from isic_lesion.table_models import RECORD, ModelRecord, read_record, write_model
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
     from isic_lesion.folds import Folds
 
-__all__ = ["Parts", "num_parts", "train_part", "train_table"]
+__all__ = ["Parts", "fitted_per_fold", "num_parts", "train_part", "train_table"]
 
 Parts = Literal["both", "folds", "all"]
 """Which boosters a model gets: those of the rounds, those of all rows, or both."""
@@ -74,6 +75,7 @@ def train_table(
     engine: Engine,
     parts: Parts = "both",
     names: Sequence[str] | None = None,
+    replace_other: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ModelRecord:
     """Train a model and write its folder (see `table_models`).
@@ -87,6 +89,8 @@ def train_table(
         engine: where the boosters are trained.
         parts: which boosters it gets; without "folds" and "both" there are no out-of-fold scores.
         names: the features to use, in order; None: all. What the configuration leaves out is left out of either.
+        replace_other: replace a model of other settings or data that the folder holds; else refuse to. Other seeds
+            or parts are no other model.
         on_progress: told of each booster.
 
     Returns:
@@ -102,7 +106,11 @@ def train_table(
         raise InputError(
             f"model {config.name}: early stopping needs rounds", fix="Train the rounds too, or turn it off"
         )
-    prepared = _prepare(Path(features), folds, metadata, config, out, names)
+    table = open_features(Path(features))
+    chosen = _choose(table, config, names)
+    if not replace_other:
+        _refuse_other(out, table, chosen, folds, config)
+    prepared = _prepare(table, chosen, folds, metadata, config, out)
     wanted = parts_of(config, folds.num_folds)
     in_rounds = [part for part in wanted if part.fold is not None and parts != "all"]
     on_all = [part for part in wanted if part.fold is None and parts != "folds"]
@@ -112,8 +120,6 @@ def train_table(
     def train(some: Sequence[Part], how: BoosterConfig) -> None:
         tasks = [Task(part.name, _inputs(prepared, how, part)) for part in some]
         report = _run(tasks, out, engine, config.threads, len(in_rounds) + len(on_all), len(results), on_progress)
-        if report.failures and report.failures[0].error.startswith(_INPUT_ERROR):
-            raise InputError(report.failures[0].error.removeprefix(_INPUT_ERROR))
         values = require_all(report)
         for part, value, stored in zip(some, values, report.finished.values(), strict=True):
             results[part], rounds[part] = stored.folder, int(value["rounds"])
@@ -127,15 +133,19 @@ def train_table(
 
 
 def _prepare(
-    features: Path, folds: Folds, metadata: DataFrame, config: BoosterConfig, out: Path, names: Sequence[str] | None
+    table: FeatureTable,
+    chosen: tuple[str, ...],
+    folds: Folds,
+    metadata: DataFrame,
+    config: BoosterConfig,
+    out: Path,
 ) -> _Prepared:
     import polars as pl
 
-    table = open_features(features)
-    chosen = _choose(table, config, names)
+    features = table.folder
     known = {feature.name: feature for feature in table.feature_set.features}
     of_hospital = tuple(name for name in chosen if _HOSPITAL in known[name].columns)
-    per_fold = any(known[name].crosses_patients for name in chosen)
+    per_fold = fitted_per_fold(table, chosen)
     if per_fold and table.folds_fingerprint != folds.fingerprint:
         raise InputError(
             f"{features}: was not made with these folds, and some of its features are fitted on each fold's rows",
@@ -169,6 +179,28 @@ def _prepare(
         "fitted_per_fold": per_fold,
     }
     return _Prepared(table, chosen, of_hospital, rows, per_fold, inputs)
+
+
+def _refuse_other(out: Path, table: FeatureTable, names: tuple[str, ...], folds: Folds, config: BoosterConfig) -> None:
+    """Raise if the folder holds a whole model that differs in more than its seeds and parts."""
+    if not (out / RECORD).exists():
+        return
+    there = read_record(out)
+    other = None
+    if replace(there.config, seeds=(0,)) != replace(config, seeds=(0,)):
+        other = f"the model {there.config.name} with other settings"
+    elif there.folds != folds.fingerprint:
+        other = "a model of other folds"
+    elif there.rows != table.rows_fingerprint or there.features != table.feature_set.select(names).fingerprint:
+        other = "a model of other features"
+    if other is not None:
+        raise InputError(f"{out}: holds {other}", fix="Choose another --out, or replace it with --force")
+
+
+def fitted_per_fold(table: FeatureTable, names: Sequence[str]) -> bool:
+    """Return whether some of the features are fitted on each round's training rows."""
+    known = {feature.name: feature for feature in table.feature_set.features}
+    return any(known[name].crosses_patients for name in names)
 
 
 def _choose(table: FeatureTable, config: BoosterConfig, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -207,8 +239,7 @@ def _join(table: FeatureTable, metadata: DataFrame, features: Path) -> DataFrame
 
 
 def _inputs(prepared: _Prepared, config: BoosterConfig, part: Part) -> dict[str, Any]:
-    # Its name and the other seeds do not touch a booster.
-    how = {**config.to_json(), "name": "", "seeds": []}
+    how = {**config.to_json(), "seeds": []}  # the other seeds do not touch a booster
     return {**prepared.inputs, "config": how, "fold": part.fold, "seed": part.seed}
 
 
@@ -227,7 +258,7 @@ def train_part(inputs: Mapping[str, Any], folder: Path) -> Any:
     table = open_features(Path(inputs["features"]))
     rows = pl.read_parquet(Path(inputs["rows"]))
     names = read_json(Path(inputs["names"]))
-    config = BoosterConfig.from_json({**inputs["config"], "name": "part", "seeds": [inputs["seed"]]})
+    config = BoosterConfig.from_json({**inputs["config"], "seeds": [inputs["seed"]]})
     part = Part(inputs["fold"], inputs["seed"])
 
     def read(chosen: NDArray[np.intp], fold: int | None) -> NDArray[np.float32]:
@@ -268,6 +299,9 @@ def _run(
     """Run some of the parts, telling progress among all of them."""
 
     def tell(event: Progress) -> None:
+        if event.error.startswith(_INPUT_ERROR):
+            # No other attempt and no other booster would fare better: leaving stops the workers.
+            raise InputError(event.error.removeprefix(_INPUT_ERROR))
         if on_progress is not None:
             on_progress(event._replace(done=event.done + before, total=total))
 

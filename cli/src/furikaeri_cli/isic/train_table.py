@@ -1,0 +1,281 @@
+"""`isic train-table`: a table model, trained round by round and on all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
+
+from furikaeri_cli.options import Json, Quiet, Workers
+from furikaeri_cli.output import Output
+
+if TYPE_CHECKING:
+    from furikaeri_common.tasks import Progress
+    from isic_lesion.booster_config import BoosterConfig
+    from isic_lesion.out_of_fold import FoldQuality
+    from isic_lesion.selection_files import Method
+
+__all__ = ["FIRST", "SELECTION", "Trained", "train_table_cli", "train_table_model"]
+
+SELECTION, FIRST = "selection.json", "before-selection"
+
+_SUFFIXES = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
+_SHOWN = 10
+
+
+class Trained(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        out: the model's folder.
+        model: its name, in its out-of-fold scores too.
+        library: "xgboost" or "lightgbm".
+        scheme: what a round holds out.
+        features: how many features it has.
+        dropped: how many were left out by selection; None without.
+        boosters: how many there are.
+        quality: of the out-of-fold scores of each round, then of all; empty without rounds.
+        importances: the most important features and their share of the gain, first to last.
+        note: what to bear in mind.
+    """
+
+    out: Path
+    model: str
+    library: str
+    scheme: str
+    features: int
+    dropped: int | None
+    boosters: int
+    quality: tuple[FoldQuality, ...]
+    importances: list[tuple[str, float]]
+    note: str = "Not a medical device. The contest's data are CC-BY-NC as a whole."
+
+
+def train_table_model(
+    features: Path,
+    folds: Path,
+    data: Path,
+    config: BoosterConfig,
+    out: Path,
+    *,
+    workers: int = 0,
+    parts: Literal["both", "folds", "all"] = "both",
+    select: Method | Path | None = None,
+    correlation: float | None = None,
+    force: bool = False,
+    output: Output | None = None,
+) -> Trained:
+    """Train a table model and write its folder; the same call goes on where an earlier one stopped.
+
+    Args:
+        features: a folder, from `isic features`.
+        folds: a file, from `isic folds`.
+        data: a folder that holds train-metadata.csv.
+        config: of the model.
+        out: the model's folder; made if it is missing.
+        workers: processes that train; 0: this one.
+        parts: boosters of the rounds, of all rows, or both.
+        select: train in rounds first and keep the features that a method chooses, or a file names; None: all.
+        correlation: with "permutation": shuffle features together that are correlated so much; None: one by one.
+        force: replace another model that `out` holds.
+        output: who is told of progress; None: nobody.
+
+    Raises:
+        InputError: if something cannot be read or does not fit the rest.
+        WorkError: if a booster cannot be trained.
+    """
+    from furikaeri_cli.progress import showing_progress
+    from furikaeri_common.local_processes import LocalProcesses
+    from isic_lesion.dataset import open_lesions
+    from isic_lesion.fold_files import read_folds
+    from isic_lesion.importances import mean_importances
+    from isic_lesion.parquet import read_parquet
+    from isic_lesion.selection_files import read_selection, select_features, write_selection
+    from isic_lesion.table_models import IMPORTANCES, ModelRecord
+    from isic_lesion.table_training import Parts, num_parts, train_table
+
+    told = output or Output("quiet")
+    dealt = read_folds(folds)
+    metadata = open_lesions(data).read(["isic_id", "target", "iddx_1", "attribution"])
+    engine = LocalProcesses(workers)
+
+    def train(into: Path, which: Parts, names: tuple[str, ...] | None) -> ModelRecord:
+        def work(on_progress: Callable[[Progress], None]) -> ModelRecord:
+            return train_table(
+                features,
+                dealt,
+                metadata,
+                config,
+                into,
+                engine=engine,
+                parts=which,
+                names=names,
+                replace_other=force,
+                on_progress=on_progress,
+            )
+
+        with showing_progress(told, "boosters", num_parts(config, dealt.num_folds, which)) as on_progress:
+            return work(on_progress)
+
+    names, dropped = None, None
+    if isinstance(select, Path):
+        chosen = read_selection(select)
+        names, dropped = chosen.names, len(chosen.dropped)
+    elif select is not None:
+        train(out / FIRST, "folds", None)
+        told.note(f"Choosing features by {select} ...")
+        seed = config.seeds[0]
+        chosen = select_features(out / FIRST, features, dealt, metadata, select, seed=seed, correlation=correlation)
+        write_selection(chosen, out / SELECTION)
+        names, dropped = chosen.names, len(chosen.dropped)
+    record = train(out, parts, names)
+    means = mean_importances(read_parquet(out / IMPORTANCES).frame)
+    return Trained(
+        out=out,
+        model=config.name,
+        library=config.library,
+        scheme=record.scheme,
+        features=len(record.names),
+        dropped=dropped,
+        boosters=len(record.rounds),
+        quality=record.quality,
+        importances=list(means.head(_SHOWN).select("feature", "gain").iter_rows()),
+    )
+
+
+def train_table_cli(
+    features: Annotated[Path, typer.Option("--features", metavar="DIR", help="From `isic features`.")] = Path(
+        "features"
+    ),
+    folds: Annotated[Path, typer.Option("--folds", metavar="FILE", help="From `isic folds`.")] = Path("folds.parquet"),
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Holds train-metadata.csv.")] = Path("data"),
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME|FILE", help="A model by name, or a TOML file of one.")
+    ] = "small-xgboost",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The model's folder; models/NAME if not given.")
+    ] = None,
+    hospital: Annotated[
+        Literal["with", "without", "blanked"] | None,
+        typer.Option("--hospital", help="Features of the hospital: with, without, or both ways in one model."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, max=1000, help="Boosters a round, one a seed, averaged.")
+    ] = None,
+    parts: Annotated[
+        Literal["both", "folds", "all"], typer.Option("--parts", help="Boosters of the rounds, of all rows, or both.")
+    ] = "both",
+    select: Annotated[
+        str | None,
+        typer.Option("--select", metavar="HOW|FILE", help="zero-importance, permutation, or a selection's file."),
+    ] = None,
+    correlation: Annotated[
+        float | None,
+        typer.Option("--correlation", min=0.01, max=1.0, help="Permute features together that correlate so much."),
+    ] = None,
+    device: Annotated[
+        Literal["cpu", "gpu"] | None, typer.Option("--device", help="Where the boosters are trained.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of each booster.")] = None,
+    workers: Workers = 1,
+    force: Annotated[bool, typer.Option("--force", help="Replace another model in the folder.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a table model: boosters of each round for out-of-fold scores, and of all rows for new lesions.
+
+    Models by name are original-xgboost, original-lightgbm, original-sampled, small-xgboost and small-lightgbm. A TOML
+    file has the settings of one, on top of a `preset`. --hospital trains a variant, under a name of its own; lesions
+    of hospitals that training has not seen need `without` or `blanked`. The folder holds model.json, boosters/ in the
+    libraries' own formats, oof.parquet and importances.parquet. A command that was interrupted goes on when it is
+    given again, and ends with the same bytes on a CPU. What --select permutation keeps was chosen on held-out rows,
+    whose scores are then a little too good.
+
+    Examples:
+        isic train-table --features features --folds folds.parquet --data data --model small-lightgbm --workers 2
+        isic train-table --features features --data data --model original-xgboost --hospital without --seeds 3
+        isic train-table --features features --data data --model small-xgboost --select zero-importance --json
+    """
+    from isic_lesion.booster_files import read_config
+
+    output = Output.choose(json=json, quiet=quiet)
+    config = _changed(read_config(model), hospital, seeds, device, threads)
+    trained = train_table_model(
+        features,
+        folds,
+        data,
+        config,
+        out or Path("models") / config.name,
+        workers=workers,
+        parts=parts,
+        select=_selection(select, correlation),
+        correlation=correlation,
+        force=force,
+        output=output,
+    )
+    _print(output, trained)
+
+
+def _changed(
+    config: BoosterConfig,
+    hospital: Literal["with", "without", "blanked"] | None,
+    seeds: int | None,
+    device: Literal["cpu", "gpu"] | None,
+    threads: int | None,
+) -> BoosterConfig:
+    """Return the configuration with what the options say; a variant has a name of its own."""
+    if hospital is not None and hospital != config.hospital_features:
+        config = replace(config, name=f"{config.name}{_SUFFIXES[hospital]}", hospital_features=hospital)
+    first = config.seeds[0]
+    return replace(
+        config,
+        seeds=config.seeds if seeds is None else tuple(range(first, first + seeds)),
+        device=device or config.device,
+        threads=threads or config.threads,
+    )
+
+
+def _selection(select: str | None, correlation: float | None) -> Method | Path | None:
+    from furikaeri_common.errors import InputError
+    from isic_lesion.selection_files import SELECTION_METHODS
+
+    if correlation is not None and select != "permutation":
+        raise InputError("--correlation needs --select permutation")
+    if select is None:
+        return None
+    for method in SELECTION_METHODS:
+        if select == method:
+            return method
+    if not Path(select).exists():
+        raise InputError(
+            f"--select {select}: no such method and no such file", fix=f"Say {', '.join(SELECTION_METHODS)}"
+        )
+    return Path(select)
+
+
+def _print(output: Output, trained: Trained) -> None:
+    def shown(value: float | None) -> str:
+        return "" if value is None else f"{value:.5f}"
+
+    rows = [
+        (
+            "all" if quality.fold is None else quality.fold,
+            quality.lesions,
+            quality.malignant,
+            shown(quality.partial_auc),
+            shown(quality.auc),
+        )
+        for quality in trained.quality
+    ]
+    output.table(("round", "lesions", "malignant", "pAUC", "AUC"), rows, title=trained.model, value=trained)
+    if output.is_json:
+        return
+    output.note("Share of the gain: " + ", ".join(f"{name} {share:.1%}" for name, share in trained.importances))
+    selected = "" if trained.dropped is None else f" ({trained.dropped} left out)"
+    output.note(
+        f"{trained.boosters} {trained.library} boosters of {trained.features} features{selected}, folds by "
+        f"{trained.scheme}, in {trained.out}\n{trained.note}"
+    )
