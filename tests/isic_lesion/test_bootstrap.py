@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isic_lesion import auc, partial_auc
-from isic_lesion.bootstrap import bootstrap_difference, bootstrap_partial_auc, partial_auc_of_resamples
+from isic_lesion.bootstrap import (
+    bootstrap_difference,
+    bootstrap_partial_auc,
+    partial_auc_of_resamples,
+    partial_aucs_of_resamples,
+    percentile_interval,
+)
 
 
 def drawn(seed: int, number: int = 3000, patients: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,6 +57,14 @@ def test_seeded_named_patients_and_blocks() -> None:
     np.testing.assert_array_equal(
         first, partial_auc_of_resamples(target, score, patient, seed=3, num_resamples=600)[:256]
     )
+
+
+def test_several_areas_at_once() -> None:
+    target, score, patient = drawn(0)
+    together = partial_aucs_of_resamples(target, score, patient, seed=3, min_tprs=(0.8, 0.0), num_resamples=300)
+    for row, min_tpr in zip(together, (0.8, 0.0), strict=True):
+        alone = partial_auc_of_resamples(target, score, patient, seed=3, min_tpr=min_tpr, num_resamples=300)
+        np.testing.assert_array_equal(row, alone)
 
 
 def test_as_many_patients_as_lesions(monkeypatch) -> None:
@@ -106,3 +120,10 @@ def test_bad_arguments(keywords, message) -> None:
     arguments = {"target": [0, 1], "score": [0.1, 0.2], "patient": [0, 1], "seed": 0, **keywords}
     with pytest.raises(ValueError, match=message):
         bootstrap_partial_auc(**arguments)
+
+
+def test_an_interval_of_normal_resamples() -> None:
+    found = percentile_interval(5.0, np.random.default_rng(0).normal(5, 2, 100_000), confidence=0.9)
+    assert found.low == pytest.approx(5 - 1.6449 * 2, abs=0.05)
+    assert found.high == pytest.approx(5 + 1.6449 * 2, abs=0.05)
+    assert found.standard_error == pytest.approx(2, abs=0.02)

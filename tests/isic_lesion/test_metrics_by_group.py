@@ -13,6 +13,7 @@ from isic_lesion.metrics_by_group import (
     age_band_expr,
     auc_expr,
     metrics_by,
+    metrics_by_each,
     number_needed_to_treat_expr,
     partial_auc_expr,
     within_top_k_expr,
@@ -74,6 +75,22 @@ def test_a_table_by_group() -> None:
     assert without.columns == [name for name in table.columns if name not in ("patients", "se_top_15")]
     assert metrics_by(frame, "score", score="score")["lesions"].sum() == 6
     assert metrics_by(frame.clear(), "site").height == 0
+
+
+def test_several_columns_at_once() -> None:
+    frame = pl.DataFrame(
+        {
+            "target": [1, 0, 0, 1],
+            "score": [0.9, 0.1, 0.2, 0.3],
+            "patient_id": ["p", "p", "q", "q"],
+            "site": ["leg", "leg", "arm", "arm"],
+            "sex": [None, "male", "male", None],
+        }
+    )
+    together = metrics_by_each(frame, ["site", "sex"])
+    assert list(together) == ["site", "sex"]
+    for column, table in together.items():
+        assert table.equals(metrics_by(frame, column))
 
 
 def test_real_out_of_fold_scores(real_data) -> None:

@@ -7,7 +7,7 @@ thousand of them over 401,059 lesions take about a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = [
     "bootstrap_difference",
     "bootstrap_partial_auc",
     "partial_auc_of_resamples",
+    "partial_aucs_of_resamples",
     "percentile_interval",
 ]
 
@@ -117,10 +118,31 @@ def partial_auc_of_resamples(
     It equals `partial_auc` with each lesion weighted by how often its patient was drawn. Arguments and errors are those
     of `bootstrap_partial_auc`.
     """
+    areas = partial_aucs_of_resamples(
+        target, score, patient, seed=seed, min_tprs=(min_tpr,), num_resamples=num_resamples
+    )
+    first: NDArray[np.float64] = areas[0]
+    return first
+
+
+def partial_aucs_of_resamples(
+    target: ArrayLike,
+    score: ArrayLike,
+    patient: ArrayLike,
+    *,
+    seed: int,
+    min_tprs: Sequence[float],
+    num_resamples: int = 1000,
+) -> NDArray[np.float64]:
+    """Return `partial_auc_of_resamples` for several beginnings of the area at once, shape (len(min_tprs), R).
+
+    The resamples are the same for each, and most of the work is done once.
+    """
     if num_resamples < 1:
         raise ValueError(f"expected num_resamples of at least 1, got {num_resamples}")
     malignant, scores = np.asarray(target) == 1, np.asarray(score)
-    partial_auc(malignant, scores, min_tpr=min_tpr)  # refuses what is no such input
+    for min_tpr in min_tprs:
+        partial_auc(malignant, scores, min_tpr=min_tpr)  # refuses what is no such input
     owners, owner = np.unique(np.asarray(patient), return_inverse=True)
     if owner.shape != malignant.shape:
         raise ValueError(f"expected patient of target's shape {malignant.shape}, got {owner.shape}")
@@ -135,13 +157,14 @@ def partial_auc_of_resamples(
     sums = _summed(whose, slot, len(owners), 3 * size + 1)
 
     rng = np.random.default_rng(seed)
-    areas = np.empty(num_resamples)
+    areas = np.empty((len(min_tprs), num_resamples))
     block = max(1, min(_BLOCK, _MOST_CELLS // len(owners)))
     for start in range(0, num_resamples, block):
         stop = min(start + block, num_resamples)
         drawn = rng.multinomial(len(owners), np.full(len(owners), 1 / len(owners)), size=stop - start)
         ill, between, at = np.split(sums(drawn.astype(np.float64)), [size, 2 * size + 1], axis=1)
-        areas[start:stop] = _areas(ill, between, at, min_tpr)
+        for row, min_tpr in enumerate(min_tprs):
+            areas[row, start:stop] = _areas(ill, between, at, min_tpr)
     return areas
 
 

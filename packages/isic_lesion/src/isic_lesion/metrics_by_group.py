@@ -6,6 +6,7 @@ of a rare disease are such. The values are those of `metrics`, to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ __all__ = [
     "age_band_expr",
     "auc_expr",
     "metrics_by",
+    "metrics_by_each",
     "number_needed_to_treat_expr",
     "partial_auc_expr",
     "within_top_k_expr",
@@ -152,28 +154,51 @@ def metrics_by(
     Raises:
         ValueError: if a column is missing, a target is neither 0 nor 1, or a score is null or NaN.
     """
+    return metrics_by_each(frame, [group], target=target, score=score, patient=patient)[group]
+
+
+def metrics_by_each(
+    frame: DataFrame,
+    groups: Sequence[str],
+    *,
+    target: str = "target",
+    score: str = "score",
+    patient: str | None = "patient_id",
+) -> dict[str, DataFrame]:
+    """Return `metrics_by` for each of several columns; what does not depend on the column is done once."""
     import polars as pl
 
-    for column in (group, target, score, *([] if patient is None else [patient])):
+    for column in (*groups, target, score, *([] if patient is None else [patient])):
         if column not in frame.columns:
             raise ValueError(f"expected a column {column!r}, got {', '.join(map(repr, frame.columns))}")
     _check_values(frame, target, score)
-    columns = {"group": group, "target": target, "score": score, **({} if patient is None else {"patient": patient})}
-    rows = frame.select(pl.col(column).alias(name) for name, column in columns.items())
+    rows = frame.select(pl.col(target).alias("target"), pl.col(score).alias("score"))
+    if patient is not None:
+        rows = rows.with_columns(frame[patient].alias("patient"))
+        rows = rows.with_columns(within_top_k_expr("score", "patient", k=15))
+    tables = {}
+    for group in groups:
+        table = rows.with_columns(frame[group].alias("group")).group_by("group").agg(_measures(patient is not None))
+        tables[group] = table.sort("group", nulls_last=True).rename({"group": group})
+    return tables
+
+
+def _measures(with_patients: bool) -> list[Expr]:
+    import polars as pl
+
     malignant = pl.col("target") == 1
     measures = [
         pl.len().cast(pl.Int64).alias("lesions"),
         malignant.sum().cast(pl.Int64).alias("malignant"),
-        *([] if patient is None else [pl.col("patient").n_unique().cast(pl.Int64).alias("patients")]),
         partial_auc_expr("target", "score"),
         auc_expr("target", "score"),
         number_needed_to_treat_expr("target", "score", sensitivity=0.8).alias("nnt80"),
         number_needed_to_treat_expr("target", "score", sensitivity=0.9).alias("nnt90"),
     ]
-    if patient is not None:
-        rows = rows.with_columns(within_top_k_expr("score", "patient", k=15))
+    if with_patients:
+        measures.insert(2, pl.col("patient").n_unique().cast(pl.Int64).alias("patients"))
         measures.append(pl.col("within_top_15").filter(malignant).mean().alias("se_top_15"))
-    return rows.group_by("group").agg(measures).sort("group", nulls_last=True).rename({"group": group})
+    return measures
 
 
 def _rank(value: Expr, method: str) -> Expr:

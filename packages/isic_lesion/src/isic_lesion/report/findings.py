@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from furikaeri_common.errors import InputError
-from isic_lesion.bootstrap import Interval, partial_auc_of_resamples, percentile_interval
-from isic_lesion.metrics import auc, number_needed_to_treat, partial_auc, se_top_k
-from isic_lesion.metrics_by_group import age_band_expr, metrics_by
+from isic_lesion.bootstrap import Interval, partial_aucs_of_resamples, percentile_interval
+from isic_lesion.metrics import auc, number_needed_to_treat, partial_auc
+from isic_lesion.metrics_by_group import age_band_expr, metrics_by, metrics_by_each, within_top_k_expr
 from isic_lesion.report.calibrated import Calibrated, calibrate
 from isic_lesion.report.inputs import ReportInputs, Scored, join_scores
 
@@ -108,7 +108,7 @@ def find(inputs: ReportInputs) -> Findings:
     """
     scored = join_scores(inputs)
     headline, chosen = _headline(scored, inputs.headline)
-    one = scored.pooled.filter(model=headline)
+    one = scored.pooled[headline]
     # A headline model that only scored one class has no figures, whatever others have.
     has_truth = scored.has_truth and one["target"].n_unique() == 2
     licences = one["copyright_license"].fill_null("not stated") if "copyright_license" in one.columns else None
@@ -118,7 +118,7 @@ def find(inputs: ReportInputs) -> Findings:
         headline=headline,
         chosen=chosen,
         models=_models(scored, headline, inputs) if has_truth else (),
-        calibration=calibrate(one, scored.by_fold.filter(model=headline)) if has_truth else None,
+        calibration=calibrate(one, scored.by_fold[headline]) if has_truth else None,
         lesions=len(one),
         malignant=int(one["target"].sum()) if has_truth else None,
         patients=one["owner"].n_unique(),
@@ -137,9 +137,7 @@ def _headline(scored: Scored, named: str | None) -> tuple[str, str]:
         return "stack", "stack"
     if not scored.has_truth:
         return scored.models[0], "first"
-    both = {
-        name: rows for name in scored.models if (rows := scored.pooled.filter(model=name))["target"].n_unique() == 2
-    }
+    both = {name: rows for name in scored.models if (rows := scored.pooled[name])["target"].n_unique() == 2}
     areas = {name: partial_auc(*_target_and_score(rows)) for name, rows in both.items()}
     # Models of fewer lesions have another task: the first choice is among those of the most.
     most = max(len(rows) for rows in both.values())
@@ -148,12 +146,12 @@ def _headline(scored: Scored, named: str | None) -> tuple[str, str]:
 
 def _models(scored: Scored, headline: str, inputs: ReportInputs) -> tuple[ModelFindings, ...]:
     """Measure every model; resamples are the same for all, so that differences are paired."""
-    resampled = {
-        name: _resamples(scored.pooled.filter(model=name), inputs.num_resamples, inputs.seed) for name in scored.models
-    }
+    import polars as pl
+
+    resampled = {name: _resamples(scored.pooled[name], inputs.num_resamples, inputs.seed) for name in scored.models}
     found = []
     for name in scored.models:
-        rows = scored.pooled.filter(model=name)
+        rows = scored.pooled[name]
         target, score = _target_and_score(rows)
         if target.all() or not target.any():
             continue
@@ -167,7 +165,7 @@ def _models(scored: Scored, headline: str, inputs: ReportInputs) -> tuple[ModelF
                 difference=difference,
                 nnt80=number_needed_to_treat(target, score, sensitivity=0.8),
                 nnt90=number_needed_to_treat(target, score, sensitivity=0.9),
-                se_top_15=se_top_k(target, score, rows["owner"].to_numpy()),
+                se_top_15=rows.select(within_top_k_expr("score", "owner").filter(pl.col("target") == 1).mean()).item(),
                 groups=_groups(scored, name, inputs.num_resamples if name == headline else 0, inputs.seed),
             )
         )
@@ -182,7 +180,7 @@ def _difference(
     inputs: ReportInputs,
 ) -> Interval | None:
     """Return by how much a model is better than the headline one on the lesions that both score; None without any."""
-    ours, theirs = scored.pooled.filter(model=name), scored.pooled.filter(model=headline)
+    ours, theirs = scored.pooled[name], scored.pooled[headline]
     first, second = resampled[name][0], resampled[headline][0]
     if not ours["isic_id"].equals(theirs["isic_id"]):
         ours = ours.join(theirs, on="isic_id", how="semi", maintain_order="left")
@@ -197,23 +195,18 @@ def _difference(
 def _groups(scored: Scored, model: str, num_resamples: int, seed: int) -> dict[str, tuple[GroupRow, ...]]:
     import polars as pl
 
-    pooled = scored.pooled.filter(model=model)
+    pooled = scored.pooled[model]
     if "age_approx" in pooled.columns:
         pooled = pooled.with_columns(age_band_expr())
-    rounds = scored.by_fold.filter(model=model)
-    tables = {}
-    for column in GROUPINGS:
-        rows = rounds if column == "fold" else pooled
-        if column not in rows.columns or rows.is_empty():
-            continue
-        named = rows.with_columns(pl.col(column).cast(pl.String))
-        table = metrics_by(named, column, patient="owner")
-        if column == "fold":
-            table = table.sort(pl.col("fold").cast(pl.Int64))
-        tables[column] = tuple(
-            _group_row(row, named, column, num_resamples, seed) for row in table.iter_rows(named=True)
-        )
-    return tables
+    rounds, owner = scored.by_fold[model], "owner"
+    columns = [column for column in GROUPINGS if column != "fold" and column in pooled.columns]
+    pooled = pooled.with_columns(pl.col(columns).cast(pl.String))
+    tables = {} if rounds.is_empty() else {"fold": (rounds, metrics_by(rounds, "fold", patient=owner))}
+    tables |= {name: (pooled, table) for name, table in metrics_by_each(pooled, columns, patient=owner).items()}
+    return {
+        column: tuple(_group_row(row, lesions, column, num_resamples, seed) for row in table.iter_rows(named=True))
+        for column, (lesions, table) in tables.items()
+    }
 
 
 def _group_row(row: Mapping[str, object], lesions: DataFrame, column: str, num_resamples: int, seed: int) -> GroupRow:
@@ -225,21 +218,22 @@ def _group_row(row: Mapping[str, object], lesions: DataFrame, column: str, num_r
         resampled, _ = _resamples(members, num_resamples, seed, whole=False)
         interval = percentile_interval(float(row["partial_auc"]), resampled)  # type: ignore[arg-type]
         low, high = (None if np.isnan(end) else end for end in (interval.low, interval.high))
-    return GroupRow(group=row[column], low=low, high=high, **{k: v for k, v in row.items() if k != column})  # type: ignore[arg-type]
+    group = None if row[column] is None else str(row[column])
+    return GroupRow(group=group, low=low, high=high, **{k: v for k, v in row.items() if k != column})  # type: ignore[arg-type]
 
 
 def _resamples(
     rows: DataFrame, num_resamples: int, seed: int, *, whole: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return partial AUC and AUC of each resample; without resamples NaN, which gives no interval."""
+    """Return partial AUC and, if `whole`, AUC of each resample; without resamples NaN, which gives no interval."""
     if not num_resamples or rows["target"].n_unique() < 2:
         return np.full(1, np.nan), np.full(1, np.nan)
     target, score = _target_and_score(rows)
     owner = rows["owner"].to_numpy()
-    part = partial_auc_of_resamples(target, score, owner, seed=seed, num_resamples=num_resamples)
-    if not whole:
-        return part, np.full(1, np.nan)
-    return part, partial_auc_of_resamples(target, score, owner, seed=seed, min_tpr=0.0, num_resamples=num_resamples)
+    areas = partial_aucs_of_resamples(
+        target, score, owner, seed=seed, min_tprs=(0.8, 0.0) if whole else (0.8,), num_resamples=num_resamples
+    )
+    return areas[0], areas[-1]
 
 
 def _target_and_score(rows: DataFrame) -> tuple[NDArray[np.int8], NDArray[np.float64]]:

@@ -83,16 +83,16 @@ class Scored(NamedTuple):
     """Scores beside what is known of the lesions.
 
     Attributes:
-        pooled: one row for each lesion and model, sorted by both: isic_id, model, score (the mean over rounds), owner
-            (a number for each patient) and the contest's columns that the metadata has.
-        by_fold: the same with fold, one row for each score of a round; empty without rounds.
+        pooled: for each model one row a lesion, sorted: isic_id, model, score (the mean over rounds), owner (a number
+            for each patient) and the contest's columns that the metadata has.
+        by_fold: the same with fold, one row for each score of a round; empty frames without rounds.
         models: their names, sorted.
         has_truth: whether malignant and benign lesions are among them.
         unscored: how many lesions of the metadata no model scored.
     """
 
-    pooled: DataFrame
-    by_fold: DataFrame
+    pooled: Mapping[str, DataFrame]
+    by_fold: Mapping[str, DataFrame]
     models: tuple[str, ...]
     has_truth: bool
     unscored: int
@@ -126,13 +126,18 @@ def join_scores(inputs: ReportInputs) -> Scored:
     if inputs.folds is not None and inputs.folds.scheme == "hospitals":
         scores = _parted(scores, inputs.folds)
     pooled = scores.group_by("isic_id", "model").agg(pl.col("score").mean()).sort("isic_id", "model")
-    models = tuple(pooled["model"].unique().sort())
     joined = pooled.join(lesions, on="isic_id", how="left", maintain_order="left")
     rounds = scores.filter(pl.col("fold").is_not_null()).sort("fold", "isic_id", "model")
+    rounds = rounds.join(lesions, on="isic_id", how="left", maintain_order="left")
     targets = joined["target"] if "target" in joined.columns else pl.Series([None])
+    models = tuple(joined["model"].unique().sort())
+    by_model, by_fold = (
+        {str(name): rows for (name,), rows in frame.partition_by("model", as_dict=True).items()}
+        for frame in (joined, rounds)
+    )
     return Scored(
-        pooled=joined,
-        by_fold=rounds.join(lesions, on="isic_id", how="left", maintain_order="left"),
+        pooled={name: by_model[name] for name in models},
+        by_fold={name: by_fold.get(name, rounds.clear()) for name in models},
         models=models,
         has_truth=targets.null_count() == 0 and targets.n_unique() == 2,
         unscored=len(lesions) - joined["isic_id"].n_unique(),

@@ -67,7 +67,7 @@ def render_report(inputs: ReportInputs, findings: Findings) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_harmless
     )
     environment.filters.update(fixed=_fixed, count=_count, percent=_percent, place=_place, shown=_shown, zip=zip)
-    lesions = findings.scored.pooled.filter(model=findings.headline)
+    lesions = findings.scored.pooled[findings.headline]
     lists = make_lists(lesions, has_truth=findings.scored.has_truth)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
@@ -88,7 +88,7 @@ def _figures(findings: Findings) -> dict[str, Any]:
     from markupsafe import Markup
 
     def rows_of(name: str) -> tuple[Any, Any]:
-        rows = findings.scored.pooled.filter(model=name)
+        rows = findings.scored.pooled[name]
         return rows["target"].to_numpy(), rows["score"].to_numpy()
 
     drawn = {}
@@ -99,7 +99,7 @@ def _figures(findings: Findings) -> dict[str, Any]:
         drawn["folds"] = draw_folds(findings.models)
         drawn["scores"] = draw_distributions(*curves[0][1])
     else:
-        score = findings.scored.pooled.filter(model=findings.headline)["score"].to_numpy()
+        score = findings.scored.pooled[findings.headline]["score"].to_numpy()
         drawn["scores"] = draw_distributions(None, score)
     if findings.calibration and findings.calibration.rows:
         shown = findings.calibration.rows.items()
