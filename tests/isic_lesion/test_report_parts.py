@@ -98,15 +98,17 @@ def test_a_run_s_folder(tmp_path: Path) -> None:
         sources_of_run(tmp_path)
     lesions = table(tmp_path / "data" / "train.parquet", isic_id=["a", "b"], target=[0, 1])
     scores = scores_at(tmp_path / "scores" / "gbdt.parquet", "gbdt")
+    table_model = scores_at(tmp_path / "models" / "xgb" / "oof.parquet", "xgb")
+    image = scores_at(tmp_path / "data" / "image-scores.parquet", "convnext")
     stacked = scores_at(tmp_path / "stack" / "scores.parquet", "stack")
     gains = table(tmp_path / "models" / "gbdt" / "importances.parquet", feature=["x"], gain=[1.0])
     found = sources_of_run(tmp_path)
-    assert found == Sources(lesions=lesions, scores=(scores, stacked), importances=(gains,))
+    assert found == Sources(lesions=lesions, scores=(scores, table_model, image, stacked), importances=(gains,))
     inputs = read_inputs(found, num_resamples=0)
     assert inputs.metadata["isic_id"].to_list() == ["a", "b"]
     assert inputs.importances is not None
     assert inputs.importances.row(0) == ("x", 1.0, "gbdt")
-    assert inputs.scores["model"].unique().sort().to_list() == ["gbdt", "stack"]
+    assert inputs.scores["model"].unique().sort().to_list() == ["convnext", "gbdt", "stack", "xgb"]
 
 
 def test_the_stack_s_own_scores_are_read_once(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from furikaeri_common.errors import InputError
 from isic_lesion.report.inputs import ReportInputs
+from isic_lesion.run_layout import RunLayout
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -56,19 +57,19 @@ def sources_of_run(folder: Path, *, data: Path | None = None) -> Sources:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", fix="Give the folder of a run of `isic run`")
-    lesions, folds = folder / "data" / "train.parquet", folder / "folds.parquet"
-    patterns = ("scores/*.parquet", "models/*/oof.parquet", "data/image-scores.parquet", "stack/*.parquet")
-    scores = tuple(file for pattern in patterns for file in sorted(folder.glob(pattern)))
+    layout = RunLayout(folder)
+    scores = (*sorted(folder.glob("scores/*.parquet")), *sorted(folder.glob("models/*/oof.parquet")))
+    scores += tuple(file for file in (layout.image_scores, layout.stacked) if file.is_file())
     if not scores:
         raise InputError(
             f"{folder}: holds no scores", fix="Let the run get as far as its first model, or name files with --scores"
         )
     return Sources(
         data=data,
-        lesions=lesions if lesions.is_file() else None,
+        lesions=layout.lesions if layout.lesions.is_file() else None,
         scores=scores,
-        folds=folds if folds.is_file() else None,
-        stack=stack_file(folder / "stack") if (folder / "stack").is_dir() else None,
+        folds=layout.folds if layout.folds.is_file() else None,
+        stack=layout.weights if layout.weights.is_file() else None,
         importances=tuple(sorted(folder.glob("models/*/importances.parquet"))),
     )
 
