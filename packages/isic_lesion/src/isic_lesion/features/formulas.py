@@ -11,6 +11,7 @@ real value (the root of a negative number) is NaN, and so is what depends on a m
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import operator
 from collections.abc import Callable
@@ -79,7 +80,7 @@ def short_formula(formula: str) -> str:
     >>> short_formula("tbp_lv_minorAxisMM / clin_size_long_diam_mm")
     'minorAxisMM / size'
     """
-    return ast.unparse(_Renamed(_LONG).visit(_parsed(formula)))
+    return ast.unparse(_Renamed(_LONG).visit(copy.deepcopy(_parsed(formula))))
 
 
 def columns_of(formula: str) -> frozenset[str]:
