@@ -1,0 +1,145 @@
+"""`isic predict`: scores of lesions that nobody trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from furikaeri_cli.options import Json, Quiet, Runs
+from furikaeri_cli.output import Output
+from furikaeri_common.errors import InputError
+
+__all__ = ["Submission", "newest_run", "predict_cli", "predict_folder"]
+
+
+class Submission(NamedTuple):
+    """A submission that was written.
+
+    Attributes:
+        file: the CSV.
+        rows: how many lesions.
+        unknown: how many are of hospitals that the models were not trained on.
+        seconds: how long it took.
+    """
+
+    file: Path
+    rows: int
+    unknown: int
+    seconds: float
+
+
+def predict_folder(
+    run: Path,
+    folder: Path,
+    out: Path,
+    *,
+    split: str = "test",
+    image_scores: tuple[Path, ...] = (),
+    past: tuple[Path, ...] = (),
+    chunk_rows: int | None = None,
+    output: Output,
+) -> Submission:
+    """Score the lesions of a folder with a run's models, and write them as a submission.
+
+    Args:
+        run: the folder of a finished run, or of an unpacked bundle.
+        folder: holds test-metadata.csv (or train-metadata.csv, for `split="train"`).
+        out: the CSV.
+        split: "test" or "train".
+        image_scores: files of scores of the image models that the run had.
+        past: files of earlier contests, where the run had them.
+        chunk_rows: how many rows are in memory at once; None: as the recipe says.
+        output: who is told of progress.
+
+    Raises:
+        InputError: if something cannot be read, or something that the run had is missing.
+    """
+    import time
+
+    from isic_lesion.dataset import open_lesions
+    from isic_lesion.prediction import open_predictor, predict
+    from isic_lesion.scores import average_members, read_many_scores
+    from isic_lesion.submission import write_submission
+
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder", fix="Name a file, such as submission.csv")
+    begin = time.perf_counter()
+    predictor = open_predictor(run)
+    scores = average_members(read_many_scores(image_scores)) if image_scores else None
+    predicted = predict(
+        predictor,
+        open_lesions(folder, "train" if split == "train" else "test"),
+        image_scores=scores,
+        past=past,
+        chunk_rows=chunk_rows,
+        on_chunk=lambda done, total: output.note(f"{done:,} of {total:,} lesions"),
+    )
+    write_submission(predicted.frame, out)
+    return Submission(out, len(predicted.frame), predicted.unknown, round(time.perf_counter() - begin, 3))
+
+
+def newest_run(runs: Path) -> Path:
+    """Return the folder of the newest `isic run` that is finished.
+
+    Raises:
+        InputError: if there is none.
+    """
+    from furikaeri_common.records import list_runs
+
+    done = [run.path for run in list_runs(runs)[0] if run.command == "isic run" and run.status == "done"]
+    if not done:
+        raise InputError(f"{runs}: holds no finished run", fix="Make one with `isic run`, or name one with --run")
+    return done[-1]
+
+
+def predict_cli(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds test-metadata.csv.")],
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="DIR", help="The folder of a finished `isic run`; else the newest below --runs."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The CSV to write.")] = Path("submission.csv"),
+    train: Annotated[
+        bool, typer.Option("--train", help="Score train-metadata.csv instead, such as other lesions with known truth.")
+    ] = False,
+    image_scores: Annotated[
+        list[Path] | None,
+        typer.Option("--image-scores", metavar="FILE", help="Scores of the image models that the run had."),
+    ] = None,
+    past: Annotated[
+        list[Path] | None, typer.Option("--past", metavar="PATH", help="Earlier contests, where the run had them.")
+    ] = None,
+    chunk_rows: Annotated[
+        int, typer.Option("--chunk-rows", min=0, help="Rows in memory at once; 0: as the recipe says.")
+    ] = 0,
+    runs: Runs = Path("runs"),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score lesions that nobody trained on, of patients and hospitals seen before or not.
+
+    A lesion's score is its rank among the lesions of the table, by the run's stack: above 0, at most 1, the higher the
+    more suspicious. It is no probability, and this is no medical device. Lesions of hospitals that the models were not
+    trained on are scored by the models that do not look at the hospital.
+
+    Examples:
+        isic predict data
+        isic predict other --train --out other.csv
+    """
+    output = Output.choose(json=json, quiet=quiet)
+    made = predict_folder(
+        run or newest_run(runs),
+        folder,
+        out,
+        split="train" if train else "test",
+        image_scores=tuple(image_scores or ()),
+        past=tuple(past or ()),
+        chunk_rows=chunk_rows or None,
+        output=output,
+    )
+    output.result(
+        made,
+        f"{made.file}: {made.rows:,} lesions, {made.unknown:,} of hospitals not trained on, in {made.seconds:.1f} s",
+    )
