@@ -188,6 +188,11 @@ def test_a_test_set_is_stacked_too(invoke, made: Made, tmp_path: Path) -> None:
     expected = image["score"].rank().to_numpy()[15:] / 20
     assert submission["target"].to_numpy()[:5][::-1] == pytest.approx(expected)
 
+    code, _, err = invoke(*arguments[:-1], "--quiet")
+    assert (code, err) == (
+        0,
+        f"warning: {tmp_path / 's' / 'submission.csv'} is not of this stack: no score without a fold was given\n",
+    )
     write_table(made.data / "test-metadata.csv", lesions[1:], "test")
     code, _, err = invoke(*arguments)
     assert code == 2
@@ -198,13 +203,14 @@ def test_what_is_wrong_is_one_line(invoke, made: Made, tmp_path: Path) -> None:
     other = tmp_path / "other.parquet"
     write_folds(assign_patient_folds(made.metadata, num_folds=3, seed=1), other)
     (tmp_path / "bad.csv").write_text("isic_id,fold,score\nISIC_0000001,0,high\n")
+    (tmp_path / "copy").write_bytes((made.oof / "image.parquet").read_bytes())
     options = (*made.options, "--out", tmp_path / "s")
     for arguments, message in (
         (options, "no file of scores was given. Give one with --scores"),
         ((*options, "--scores", tmp_path / "none.parquet"), "none.parquet: no such file"),
         ((*options, "--scores", tmp_path / "bad.csv"), "bad.csv, line 2: expected a number in score, got 'high'"),
         ((*options, "--scores", made.oof, "--known", "lgb"), "no model matches 'lgb'. There are: gbdt, image"),
-        ((*options, "--scores", made.oof, made.oof / "image.parquet"), "has a score of 'image' in"),
+        ((*options, "--scores", made.oof, tmp_path / "copy"), "has a score of 'image' in"),
         ((*options, "--scores", made.oof, "--folds", other), "gbdt#1.parquet: gbdt#1: ISIC_"),
         ((*options, "--scores", made.oof, "--folds", made.oof / "image.parquet"), "holds no folds. Make it with"),
         ((*options, "--scores", made.oof, "--data", tmp_path), "train-metadata"),

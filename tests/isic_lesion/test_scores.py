@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from pathlib import Path
 
@@ -171,10 +172,33 @@ def test_many_files_are_one_table(tmp_path: Path) -> None:
     assert f"{tmp_path / 'again.csv'}: ISIC_00 has a score of 'b' in {tmp_path / 'oof' / 'b.parquet'} already" in str(
         caught.value
     )
-    for none in ([], [tmp_path / "empty"]):
-        (tmp_path / "empty").mkdir(exist_ok=True)
-        with pytest.raises(InputError, match="no file of scores was given"):
-            read_many_scores(none, folds)
+    with pytest.raises(InputError, match="no file of scores was given"):
+        read_many_scores([], folds)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: holds no file named \*.parquet"):
+        read_many_scores([tmp_path / "empty"], folds)
+    assert read_many_scores([tmp_path / "oof", tmp_path / "oof" / "a.parquet"], folds).equals(together)
+
+
+def test_names_with_wildcards_are_names(tmp_path: Path) -> None:
+    folds = assign_patient_folds(METADATA)
+    for name in ("m[1].csv", "m1.csv", "m*.csv"):
+        scores_of(folds, name, len(name)).write_csv(tmp_path / name)
+    assert read_scores(tmp_path / "m[1].csv", folds)["model"].unique().to_list() == ["m[1].csv"]
+    assert read_scores(tmp_path / "m*.csv", folds)["model"].unique().to_list() == ["m*.csv"]
+
+
+def test_a_damaged_file_is_one_line_whatever_is_damaged(tmp_path: Path) -> None:
+    folds = assign_patient_folds(METADATA)
+    write_scores(tmp_path / "x", scores_of(folds), folds)
+    whole = (tmp_path / "x").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[int(rng.integers(4, len(whole)))] ^= int(rng.integers(1, 256))
+        (tmp_path / "x").write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            read_scores(tmp_path / "x", folds)
 
 
 def test_coverage_counts_rows_and_what_is_missing() -> None:

@@ -235,4 +235,6 @@ def _tell(output: Output, made: Stacked) -> None:
     if made.test_lesions:
         of_unknown = f", {made.unknown_lesions} of unknown hospitals" if made.unknown_lesions else ""
         output.note(f"{SUBMISSION_FILE} has {made.test_lesions} lesions{of_unknown}")
+    if not made.test_lesions and (made.out / SUBMISSION_FILE).exists():
+        output.warn(f"{made.out / SUBMISSION_FILE} is not of this stack: no score without a fold was given")
     output.note(f"Kept in {made.out}. For research: no medical device; the contest's data are CC BY-NC as a whole")

@@ -56,6 +56,9 @@ def read_parquet(path: Path, *, fix: str = "") -> ParquetFile:
         return ParquetFile(pl.read_parquet(content), pl.read_parquet_metadata(content))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:
-        # A damaged file raises what its damage leads to: polars' errors and its panics are of several kinds.
-        raise InputError(f"{path}: is cut short or damaged ({str(error).splitlines()[0][:80]})", fix=fix) from error
+    except MemoryError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:
+        # A damaged file raises what its damage leads to; polars' panics are no Exception.
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:80]
+        raise InputError(f"{path}: is cut short or damaged ({reason})", fix=fix) from error

@@ -102,7 +102,7 @@ def read_many_scores(paths: Sequence[Path], folds: Folds | None = None) -> DataF
     """
     import polars as pl
 
-    files = [file for path in paths for file in _files_of(Path(path))]
+    files = list(dict.fromkeys(file for path in paths for file in _files_of(Path(path))))
     if not files:
         raise InputError("no file of scores was given", fix="Give one with --scores, or a folder of Parquet files")
     frames = [read_scores(file, folds).with_columns(file=pl.lit(str(file))) for file in files]
@@ -119,14 +119,19 @@ def read_many_scores(paths: Sequence[Path], folds: Folds | None = None) -> DataF
 
 
 def _files_of(path: Path) -> list[Path]:
-    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.glob("*.parquet") if not file.name.startswith("."))
+    if not files:
+        raise InputError(f"{path}: holds no file named *.parquet", fix="Name the files of scores themselves")
+    return files
 
 
 def _read_csv(path: Path) -> DataFrame:
     import polars as pl
 
     try:
-        frame = pl.read_csv(path, infer_schema=False, encoding="utf8")
+        frame = pl.read_csv(path, infer_schema=False, glob=False)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except pl.exceptions.NoDataError:
