@@ -57,6 +57,7 @@ ISIC = Group(
         Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
         Command("report", "furikaeri_cli.isic.report", "report_cli", "Write what scores are worth as one page."),
         Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
+        Command("features", "furikaeri_cli.isic.features", "features_cli", "Compute what table models learn from."),
         Command("train-table", "furikaeri_cli.isic.train_table", "train_table_cli", "Train a table model in rounds."),
         Command("stack", "furikaeri_cli.isic.stack", "stack_cli", "Make one score out of many models'."),
         Group(
