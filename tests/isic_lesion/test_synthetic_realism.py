@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from isic_lesion.synthetic.metadata import lesion_rows
-from isic_lesion.synthetic.patients import Sizes
 from isic_lesion.synthetic.realism import compare_columns, draw_like, tell_apart, transfer
+from isic_lesion.synthetic.sizes import Sizes
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from isic_lesion.synthetic.lesions import norm_border_of, norm_color_of
 from isic_lesion.synthetic.marginals import GRID, marginal, monotone_cubic
 from isic_lesion.synthetic.metadata import lesion_rows
 from isic_lesion.synthetic.parameters import CLASSES, published
-from isic_lesion.synthetic.patients import Sizes, plan
+from isic_lesion.synthetic.plan import plan
+from isic_lesion.synthetic.sizes import Sizes
 
 ROWS = 30_720
 

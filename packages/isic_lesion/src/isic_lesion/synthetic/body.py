@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from isic_lesion.synthetic.marginals import normal_cdf
 from isic_lesion.synthetic.parameters import published
-from isic_lesion.synthetic.patients import BENIGN
+from isic_lesion.synthetic.sizes import BENIGN
 
 __all__ = ["location_simple", "place_on_body", "site_of"]
 

@@ -39,7 +39,8 @@ PATIENT_SHARES = {
     "tbp_lv_symm_2axis": 0.16,
     "tbp_lv_dnn_lesion_confidence": 0.28,
 }
-"""Column -> share of its variance within hospital, age and place that is its patient's (intraclass correlation)."""
+"""Column -> share of its variance within hospital, age and place that is its patient's (intraclass correlation;
+estimated)."""
 
 FREE = tuple(PATIENT_SHARES)
 """The columns that the copula makes; all other measured columns follow from them."""

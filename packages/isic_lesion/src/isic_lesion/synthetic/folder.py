@@ -23,14 +23,15 @@ from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.tasks import Engine, Progress, Task, require_all, run_tasks
 from isic_lesion.synthetic.metadata import ROWS_PER_BLOCK, lesion_rows
 from isic_lesion.synthetic.parameters import published
-from isic_lesion.synthetic.patients import Sizes
+from isic_lesion.synthetic.plan import plan
+from isic_lesion.synthetic.sizes import Sizes, stream_of
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
 __all__ = ["FolderConfig", "Made", "count_shards", "make_folder", "make_shard"]
 
-VERSION = "3"
+VERSION = "4"
 """Of what a seed means: raised whenever the same seed gives other rows or pictures."""
 
 _RECORD = "synthetic.json"
@@ -163,19 +164,16 @@ def make_shard(inputs: Mapping[str, Any], folder: Path) -> dict[str, int]:
 def _pictures(frame: DataFrame, inputs: Mapping[str, Any], config: FolderConfig) -> Iterator[bytes]:
     from isic_lesion.synthetic.pictures import draw_lesion
 
-    split = 0 if inputs["split"] == "train" else 1
+    sizes = config.sizes(inputs["split"])
     kinds = frame["iddx_1"].to_list() if "iddx_1" in frame.columns else _hidden_kinds(inputs, config)
     for place, (row, kind) in enumerate(zip(frame.iter_rows(named=True), kinds, strict=True)):
-        key = (split, 20, inputs["first"] + place)
-        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(config.seed, spawn_key=key)))
+        generator = stream_of(sizes, 20, inputs["first"] + place)
         patches = float(generator.beta(*_PATCHES[kind]))
         yield draw_lesion(row, patches=patches, generator=generator)
 
 
 def _hidden_kinds(inputs: Mapping[str, Any], config: FolderConfig) -> list[str]:
     """Return the diagnoses that a test table does not tell."""
-    from isic_lesion.synthetic.patients import plan
-
     words = list(_PATCHES)
     return [words[kind] for kind in plan(config.sizes("test")).lesions.kind[inputs["first"] : inputs["last"]].tolist()]
 

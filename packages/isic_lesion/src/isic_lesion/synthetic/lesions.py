@@ -18,7 +18,8 @@ from isic_lesion.synthetic.body import place_on_body
 from isic_lesion.synthetic.dependence import FREE, GIVEN, dependence, free_scores
 from isic_lesion.synthetic.marginals import GRID, marginal, normal_cdf
 from isic_lesion.synthetic.parameters import Class, published
-from isic_lesion.synthetic.patients import BENIGN, Plan
+from isic_lesion.synthetic.plan import Plan
+from isic_lesion.synthetic.sizes import BENIGN
 
 __all__ = ["measure", "norm_border_of", "norm_color_of"]
 

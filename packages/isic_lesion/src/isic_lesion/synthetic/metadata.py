@@ -11,7 +11,9 @@ from isic_lesion.schema import frame_schema
 from isic_lesion.synthetic.body import location_simple, site_of
 from isic_lesion.synthetic.lesions import measure
 from isic_lesion.synthetic.parameters import published
-from isic_lesion.synthetic.patients import MALIGNANT, UNSEEN_HOSPITALS, Plan, Sizes, plan
+from isic_lesion.synthetic.patients import UNSEEN_HOSPITALS
+from isic_lesion.synthetic.plan import Plan, plan
+from isic_lesion.synthetic.sizes import MALIGNANT, Sizes, stream_of
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -57,8 +59,7 @@ def lesion_rows(sizes: Sizes, first: int, last: int) -> DataFrame:
 def _block(table: Plan, sizes: Sizes, first: int, last: int) -> DataFrame:
     import polars as pl
 
-    key = (0 if sizes.split == "train" else 1, 10, first // ROWS_PER_BLOCK)
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(sizes.seed, spawn_key=key)))
+    generator = stream_of(sizes, 10, first // ROWS_PER_BLOCK)
     rows = slice(first, last)
     patient = table.lesions.patient[rows]
     measured = measure(table, rows, generator)
