@@ -1,9 +1,9 @@
 """Statistics of groups that cross patients, fitted on training rows and applied to any.
 
 What is kept of a column in a group: count, sum, mean, sd, min, max, and 129 quantiles at p = 0, 1/128, ..., 1. The
-quantiles stand for the group's empirical distribution function, so a rank is within 1/128 of the exact one; a value
-equal to several quantiles has the middle of their shares, as ties have. A row whose group was not in training, or
-whose category is missing, has NaN.
+quantiles stand for the group's empirical distribution function, so the rank of a training value is within 1/128 + 1/2n
+of the exact one among n; a value equal to several quantiles has the middle of their shares, as ties have. A row whose
+group was not in training, or whose category is missing, has NaN.
 """
 
 from __future__ import annotations
