@@ -83,6 +83,15 @@ def test_same_seed_same_bytes_with_any_workers_and_after_a_kill(tmp_path: Path) 
     assert len(marks) == 1
 
 
+def test_pictures_are_the_same_bytes_too_and_halves_of_killed_commands_go(tmp_path: Path) -> None:
+    first = make_folder(tmp_path / "one", SMALL, engine=LocalProcesses(0)).folder
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / ".train-image.hdf5.abc.part").write_text("half")
+    second = make_folder(tmp_path / "two", SMALL, engine=LocalProcesses(2)).folder
+    assert fingerprint_of(first) == fingerprint_of(second)
+    assert not list(second.glob(".*"))
+
+
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     make_folder(tmp_path, SMALL, engine=LocalProcesses(0))
     before = fingerprint_of(tmp_path)

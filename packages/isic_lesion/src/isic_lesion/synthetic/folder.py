@@ -128,6 +128,8 @@ def make_folder(
     if _is_there(folder, record):
         return counts._replace(was_there=True)
     parts = folder / _PARTS
+    for half in folder.glob(".*-image.hdf5.*.part"):  # left by a killed command
+        half.unlink(missing_ok=True)
     write_json(parts / _RECORD, record)
     report = run_tasks(
         make_shard, _tasks(config), store=parts / "shards", engine=engine, version=VERSION, on_progress=on_progress
@@ -243,12 +245,14 @@ def _join_pictures(path: Path, shards: Sequence[Path]) -> None:
     try:
         with h5py.File(temporary, "w") as file:
             scalar = h5py.h5s.create(h5py.h5s.SCALAR)
+            timeless = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            timeless.set_obj_track_times(False)
             for shard in shards:
                 for name, jpeg in pl.read_parquet(shard / "pictures.parquet").iter_rows():
                     kind = h5py.h5t.C_S1.copy()
                     kind.set_size(len(jpeg))
                     kind.set_strpad(h5py.h5t.STR_NULLPAD)
-                    made = h5py.h5d.create(file.id, name.encode(), kind, scalar)
+                    made = h5py.h5d.create(file.id, name.encode(), kind, scalar, timeless)
                     made.write(scalar, scalar, np.array(jpeg, dtype=f"S{len(jpeg)}"))
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())

@@ -1,15 +1,12 @@
 """The measured columns of lesions: free ones from the copula, all others by the rules that real rows keep.
 
-Lengths lie on the grid of the camera's mask, whose pixels are 10/73 mm wide: an area is a whole number of them, a
-perimeter a chain of straight steps (an even number) and diagonal ones. Rules marked "estimated" were measured on
-811 openly licensed real rows; the rest of the rules hold on those rows exactly.
+Rules marked "estimated" were measured on 811 openly licensed real rows; the rest of the rules hold on those exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,38 +16,26 @@ from isic_lesion.synthetic.dependence import FREE, GIVEN, dependence, free_score
 from isic_lesion.synthetic.marginals import GRID, marginal, normal_cdf
 from isic_lesion.synthetic.parameters import Class, published
 from isic_lesion.synthetic.plan import Plan
+from isic_lesion.synthetic.shapes import is_colourless, shape_of, weighed
 from isic_lesion.synthetic.sizes import BENIGN
 
 __all__ = ["measure", "norm_border_of", "norm_color_of"]
-
-PIXEL_MM = 10 / 73
 
 _KEPT = ("tbp_lv_Aext", "tbp_lv_Bext", "tbp_lv_Lext", "tbp_lv_stdL", "tbp_lv_stdLExt")
 _CONFIDENCES = ("tbp_lv_nevi_confidence", "tbp_lv_dnn_lesion_confidence")
 _COLOUR_SPREADS = ("tbp_lv_color_std_mean", "tbp_lv_radial_color_std_max")
 _TRIAL = 50_000
 
-# Estimated, in logarithms. Minor axis over length, about the ellipse's own ratio.
-_MINOR = {"one": -0.0207, "ellipse": 0.9216, "wavy": -0.0061, "asymmetry": -0.0166, "size": -0.0230}
-_MINOR |= {"ellipse^2": -0.0906, "ellipse wavy": -0.2339}
-_MINOR_SPREAD = {"benign": 0.0528, "malignant": 0.0626}
-# Area over the ellipse's.
-_AREA = {"one": 0.1005, "wavy": -0.3268, "asymmetry": 0.2111, "size": -0.0685, "ratio": 0.1248}
-_AREA |= {"wavy^2": 0.0786, "asymmetry^2": -0.7489, "ratio^2": 0.2132}
-_AREA_LIFT = {"benign": -0.007, "malignant": 0.017}
-_AREA_SPREAD = {"benign": 0.050, "malignant": 0.0616}
-# deltaLB over hypot(deltaL, deltaB), less one: it is a mean over the lesion, so unevenness adds to it.
+# Estimated, in logarithms. deltaLB over hypot(deltaL, deltaB), less one: it is a mean over the lesion, to which
+# unevenness adds.
 _EXCESS = {"one": -0.3886, "apart": -2.1439, "stdL": 0.8496, "stdLExt": 0.3512, "size": 0.1026}
 _EXCESS_SPREAD = 0.479
 # deltaLB over deltaLBnorm.
 _NORM = {"one": -0.0818, "skin": 1.0060, "difference": -0.0137, "deltaL": 0.0014, "Aext": 0.0048}
 _NORM |= {"stdLExt": 0.0056, "stdL": 0.0032}
 _NORM_SPREAD = 0.0145
-_COLOURLESS = {"one": 8.05, "minor": -5.61, "area": -5.94}  # log odds that a lesion is too small for colours
 BENIGN_LOOKING = 0.08
 """Share of malignant lesions that are measured as benign ones are: with it, LightGBM comes as far as on real rows."""
-
-_ALIGNED = 0.12  # share of lesions whose length runs along the grid
 
 
 def measure(table: Plan, rows: slice, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
@@ -121,9 +106,9 @@ def _derived(
     for column in _CONFIDENCES:
         # A share kept as float32, in percent.
         made[column] = 100 * (free[column] / 100).astype(np.float32).astype(np.float64)
-    made |= _shape(lesion_class, free, noise)
+    made |= shape_of(lesion_class, free, noise)
     made |= _difference(lesion_class, made, free, noise)
-    colourless = _is_colourless(made, noise[3])
+    colourless = is_colourless(made, noise[3])
     coloured = _scores_where_coloured(lesion_class)
     for column in _COLOUR_SPREADS:
         values = marginal(column, lesion_class).at(np.interp(scores[column], GRID, coloured[column]))
@@ -148,75 +133,10 @@ def _scores_where_coloured(lesion_class: Class) -> dict[str, NDArray[np.float64]
     scores = dict(zip(FREE, raw, strict=True))
     noise = generator.standard_normal((8, _TRIAL))
     free = {column: marginal(column, lesion_class).at(values) for column, values in scores.items()}
-    shape = _shape(lesion_class, free, noise)
-    coloured = ~_is_colourless(shape, noise[3])
+    shape = shape_of(lesion_class, free, noise)
+    coloured = ~is_colourless(shape, noise[3])
     evenly = np.interp((np.arange(coloured.sum()) + 0.5) / coloured.sum(), normal_cdf(GRID), GRID)
     return {column: np.interp(GRID, np.sort(scores[column][coloured]), evenly) for column in _COLOUR_SPREADS}
-
-
-def _shape(
-    lesion_class: Class, free: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    size = _length_on_grid(free["clin_size_long_diam_mm"], noise[7])
-    flat, asymmetry = free["tbp_lv_eccentricity"], free["tbp_lv_symm_2axis"]
-    about = {
-        "ellipse": 0.5 * np.log1p(-(flat**2)),
-        "wavy": np.log(free["tbp_lv_area_perim_ratio"] / (4 * np.pi)),
-        "asymmetry": asymmetry,
-        "size": np.log(size / 3.5),
-    }
-    about |= {"ellipse^2": about["ellipse"] ** 2, "ellipse wavy": about["ellipse"] * about["wavy"]}
-    ratio = np.minimum(_weighed(_MINOR, about) + _MINOR_SPREAD[lesion_class] * noise[0], -0.006)
-    about |= {"wavy^2": about["wavy"] ** 2, "asymmetry^2": asymmetry**2, "ratio": ratio, "ratio^2": ratio**2}
-    minor = size * np.exp(ratio)
-    filled = _weighed(_AREA, about) + _AREA_LIFT[lesion_class] + _AREA_SPREAD[lesion_class] * noise[1]
-    pixels = np.maximum(np.round(np.pi / 4 * size * minor * np.exp(filled) / PIXEL_MM**2), 20)
-    chain = _on_grid(np.sqrt(free["tbp_lv_area_perim_ratio"] * pixels))
-    symmetric = np.maximum(np.round(pixels * (1 + 0.02 * noise[2])), 20)
-    return {
-        "clin_size_long_diam_mm": np.round(size, 2),
-        "tbp_lv_eccentricity": flat,
-        "tbp_lv_minorAxisMM": minor,
-        "tbp_lv_areaMM2": pixels * PIXEL_MM**2,
-        "tbp_lv_perimeterMM": chain * PIXEL_MM,
-        "tbp_lv_area_perim_ratio": chain**2 / pixels,
-        "tbp_lv_symm_2axis": np.minimum(np.round(asymmetry * symmetric), symmetric - 1) / symmetric,
-    }
-
-
-def _weighed(weights: Mapping[str, float], of: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    total = np.full(len(next(iter(of.values()))), weights["one"])
-    for name, weight in weights.items():
-        if name != "one":
-            total += weight * of[name]
-    return total
-
-
-def _length_on_grid(lengths: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the nearest distances between two pixels in mm; along the grid where the noise is lowest."""
-    pixels = lengths / PIXEL_MM
-    place = np.clip(np.searchsorted(_PIXEL_DISTANCES, pixels), 1, len(_PIXEL_DISTANCES) - 1)
-    below, above = _PIXEL_DISTANCES[place - 1], _PIXEL_DISTANCES[place]
-    nearest = np.where(pixels - below < above - pixels, below, above)
-    aligned = noise < NormalDist().inv_cdf(_ALIGNED)
-    return np.where(aligned, np.maximum(np.round(pixels), 8), nearest) * PIXEL_MM
-
-
-_PIXEL_DISTANCES = np.array(sorted({along * along + across * across for along in range(225) for across in range(160)}))
-_PIXEL_DISTANCES = np.sqrt(_PIXEL_DISTANCES[(_PIXEL_DISTANCES >= 53) & (_PIXEL_DISTANCES <= 43_100)])
-
-
-def _on_grid(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the nearest length of an even number of straight steps and some diagonal ones, about 42 % of it."""
-    best = np.zeros_like(lengths)
-    error = np.full_like(lengths, np.inf)
-    first = np.round(0.42 * lengths / np.sqrt(2))
-    for more in range(-3, 4):
-        diagonal = np.maximum(first + more, 0) * np.sqrt(2)
-        found = diagonal + 2 * np.round((lengths - diagonal) / 2)
-        nearer = np.abs(found - lengths) < error
-        best[nearer], error[nearer] = found[nearer], np.abs(found - lengths)[nearer]
-    return best
 
 
 def _difference(
@@ -242,8 +162,8 @@ def _difference(
     darker = 0.95 * difference
     for _ in range(4):
         of_norm |= {"difference": np.log(difference / 9), "deltaL": -darker}
-        difference = norm * np.exp(_weighed(_NORM, of_norm) + _NORM_SPREAD * noise[5])
-        logs = _weighed(_EXCESS, {**about, "apart": np.log(difference)}) + _EXCESS_SPREAD * np.clip(noise[4], -2.5, 2.5)
+        difference = norm * np.exp(weighed(_NORM, of_norm) + _NORM_SPREAD * noise[5])
+        logs = weighed(_EXCESS, {**about, "apart": np.log(difference)}) + _EXCESS_SPREAD * np.clip(noise[4], -2.5, 2.5)
         apart = difference / (1 + np.minimum(np.exp(logs), 0.15))
         side = np.clip(yellow, -0.95 * apart, 0.95 * apart)
         darker = np.sqrt(apart**2 - side**2)
@@ -270,10 +190,3 @@ def _within(column: str, lesion_class: Class, values: NDArray[np.float64]) -> ND
     least, most = (full["min"], full["max"]) if lesion_class == "benign" else (own["min"], own["max"])
     values = np.where(values < least, least + 0.3 * np.minimum(least - values, 5), values)
     return np.where(values > most, most - 0.3 * np.minimum(values - most, 5), values)
-
-
-def _is_colourless(made: Mapping[str, NDArray[np.float64]], noise: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return where a lesion is too small for its colours to be compared within it."""
-    about = {"minor": np.log(made["tbp_lv_minorAxisMM"]), "area": np.log(made["tbp_lv_areaMM2"])}
-    # About a logistic draw.
-    return np.asarray(_weighed(_COLOURLESS, about) + 1.7 * noise > 0)
