@@ -105,6 +105,15 @@ def test_one_patient_with_the_disease_has_no_interval() -> None:
     assert 0.5 < found.defined < 0.8
 
 
+@pytest.mark.parametrize("patients", [1, 4, 5])
+def test_few_patients_have_no_interval(patients: int) -> None:
+    target, score, _ = drawn(4, number=400)
+    found = bootstrap_partial_auc(target, score, np.arange(400) % patients, seed=0, num_resamples=50)
+    assert found.defined == 1
+    assert np.isnan(found.low) == np.isnan(found.standard_error) == (patients < 5)
+    assert not np.isnan(found.value)
+
+
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [

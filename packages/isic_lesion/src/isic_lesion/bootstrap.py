@@ -16,13 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 from isic_lesion.metrics import partial_auc
 
 __all__ = [
+    "LEAST_PATIENTS",
     "Interval",
     "bootstrap_difference",
     "bootstrap_partial_auc",
+    "enough_patients",
     "partial_auc_of_resamples",
     "partial_aucs_of_resamples",
     "percentile_interval",
 ]
+
+LEAST_PATIENTS = 5
+"""With a malignant lesion: resamples of fewer say next to nothing of other patients, so there is no interval."""
 
 _BLOCK = 256
 _MOST_CELLS = 20_000_000
@@ -34,7 +39,8 @@ class Interval(NamedTuple):
 
     Attributes:
         value: measured on the lesions as they are.
-        low: the lower end; NaN if fewer than 95 % of the resamples have a value.
+        low: the lower end; NaN if fewer than 95 % of the resamples have a value, or (of a bootstrap over patients) if
+            fewer than `LEAST_PATIENTS` of them have a malignant lesion.
         high: the upper end, as `low`.
         standard_error: the standard deviation over resamples, as `low`.
         defined: the share of resamples that hold both classes, in [0, 1].
@@ -77,7 +83,7 @@ def bootstrap_partial_auc(
     """
     value = partial_auc(target, score, min_tpr=min_tpr)
     areas = partial_auc_of_resamples(target, score, patient, seed=seed, min_tpr=min_tpr, num_resamples=num_resamples)
-    return percentile_interval(value, areas, confidence=confidence)
+    return _interval(value, areas, target, patient, confidence)
 
 
 def bootstrap_difference(
@@ -101,7 +107,7 @@ def bootstrap_difference(
         partial_auc_of_resamples(target, one, patient, seed=seed, min_tpr=min_tpr, num_resamples=num_resamples)
         for one in (score, other)
     )
-    return percentile_interval(value, first - second, confidence=confidence)
+    return _interval(value, first - second, target, patient, confidence)
 
 
 def partial_auc_of_resamples(
@@ -168,6 +174,11 @@ def partial_aucs_of_resamples(
     return areas
 
 
+def enough_patients(target: ArrayLike, patient: ArrayLike) -> bool:
+    """Return whether at least `LEAST_PATIENTS` patients have a malignant lesion; both are of shape (N,)."""
+    return len(np.unique(np.asarray(patient)[np.asarray(target) == 1])) >= LEAST_PATIENTS
+
+
 def percentile_interval(value: float, resampled: NDArray[np.float64], *, confidence: float = 0.95) -> Interval:
     """Return a value with the interval that its resamples span.
 
@@ -187,6 +198,14 @@ def percentile_interval(value: float, resampled: NDArray[np.float64], *, confide
         return Interval(value, float("nan"), float("nan"), float("nan"), defined)
     low, high = np.quantile(held, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(value, float(low), float(high), float(held.std()), defined)
+
+
+def _interval(
+    value: float, areas: NDArray[np.float64], target: ArrayLike, patient: ArrayLike, confidence: float
+) -> Interval:
+    found = percentile_interval(value, areas, confidence=confidence)
+    nothing = float("nan")
+    return found if enough_patients(target, patient) else Interval(value, nothing, nothing, nothing, found.defined)
 
 
 def _summed(

@@ -108,7 +108,7 @@ def draw_folds(models: Sequence[ModelFindings]) -> str:
                     axes.plot([group.partial_auc], [row], marker="o", markersize=8.5, color=colour, linestyle="none")
                     at = (group.partial_auc, row)
                     axes.annotate(group.group or "", at, ha="center", va="center_baseline", fontsize=6, color=_PAPER)
-        axes.set_yticks(range(len(shown)), [_label(model.name, 22) for model in shown])
+        axes.set_yticks(range(len(shown)), [_label(model.name, 27) for model in shown])
         axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="pAUC above 80 % TPR")
         axes.grid(axis="x")
     return done()

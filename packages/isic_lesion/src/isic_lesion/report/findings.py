@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from furikaeri_common.errors import InputError
-from isic_lesion.bootstrap import Interval, partial_aucs_of_resamples, percentile_interval
+from isic_lesion.bootstrap import Interval, enough_patients, partial_aucs_of_resamples, percentile_interval
 from isic_lesion.metrics import auc, number_needed_to_treat, partial_auc
 from isic_lesion.metrics_by_group import age_band_expr, metrics_by, metrics_by_each, within_top_k_expr
 from isic_lesion.report.calibrated import Calibrated, calibrate
@@ -225,11 +225,11 @@ def _group_row(row: Mapping[str, object], lesions: DataFrame, column: str, num_r
 def _resamples(
     rows: DataFrame, num_resamples: int, seed: int, *, whole: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return partial AUC and, if `whole`, AUC of each resample; without resamples NaN, which gives no interval."""
-    if not num_resamples or rows["target"].n_unique() < 2:
-        return np.full(1, np.nan), np.full(1, np.nan)
+    """Return partial AUC and, if `whole`, AUC of each resample; NaN, which gives no interval, where there are none."""
     target, score = _target_and_score(rows)
     owner = rows["owner"].to_numpy()
+    if not num_resamples or target.all() or not enough_patients(target, owner):
+        return np.full(num_resamples or 1, np.nan), np.full(num_resamples or 1, np.nan)
     areas = partial_aucs_of_resamples(
         target, score, owner, seed=seed, min_tprs=(0.8, 0.0) if whole else (0.8,), num_resamples=num_resamples
     )
