@@ -25,7 +25,7 @@ __all__ = ["balance_groups", "imbalance"]
 _LEAST_GAIN = 1e-10  # of J: parts that differ by 1e-5 of a class are alike
 _MOST_EXCHANGES = 2_000  # groups: beyond that many, the smallest of them even out what is left
 _MOST_STEPS = 2_000
-_STARTS = 4  # each ends in an optimum of its own; the best is taken
+_STARTS = 8  # each ends in an optimum of its own; the best is taken
 
 
 def balance_groups(counts: NDArray[np.integer], num_parts: int, seed: int) -> NDArray[np.uint8]:
