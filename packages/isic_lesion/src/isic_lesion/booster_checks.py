@@ -20,6 +20,12 @@ _TREE = re.compile(r"Tree=(\d+)\n")
 _PER_SPLIT = ("split_gain", "threshold", "internal_value", "internal_weight")
 _PER_LEAF = ("leaf_value", "leaf_weight")
 _COUNTS = ("internal_count", "leaf_count")
+_XGBOOST_ARRAYS = {
+    **dict.fromkeys(("left_children", "right_children", "parents", "split_indices"), "i"),
+    **dict.fromkeys(("base_weights", "loss_changes", "split_conditions", "sum_hessian"), "f"),
+    **dict.fromkeys(("default_left", "split_type"), "iu"),
+}
+_SCORE = re.compile(r"\[?-?\d+(\.\d+)?(E[-+]?\d+)?\]?")
 _LARGEST_DECISION = 15  # bit 0: categorical, bit 1: missing goes left, bits 2 and 3: what is missing
 
 
@@ -86,28 +92,27 @@ def _check_lightgbm_tree(tree: Mapping[str, str], width: int) -> None:
         raise ValueError("expected every split and leaf to be the child of one split above it")
 
 
-def check_xgboost(document: Mapping[str, Any]) -> None:
-    """Check the JSON document of an XGBoost model, as the library has written it from what it had read.
+def check_xgboost(document: Any) -> None:
+    """Check the document of an XGBoost model, as `ubjson.read_ubjson` returns it.
 
     Raises:
         ValueError: if it is not whole; it says where.
     """
     try:
         learner = document["learner"]
-        width = int(learner["learner_model_param"]["num_feature"])
-        booster = learner["gradient_booster"]
-        if learner["objective"]["name"] != "binary:logistic" or booster["name"] != "gbtree":
+        model, booster = learner["learner_model_param"], learner["gradient_booster"]["model"]
+        width = int(model["num_feature"])
+        if learner["objective"]["name"] != "binary:logistic" or learner["gradient_booster"]["name"] != "gbtree":
             raise ValueError("expected a model of trees for a binary target")
-        if int(learner["learner_model_param"]["num_class"]) not in (0, 1):
+        if int(model["num_class"]) not in (0, 1) or int(model["num_target"]) != 1:
             raise ValueError("expected a model of one class")
-        trees = booster["model"]["trees"]
-        if len(learner["feature_names"]) not in (0, width):
-            raise ValueError(f"expected names of {width} features, got {len(learner['feature_names'])}")
-        if any(group != 0 for group in booster["model"]["tree_info"]):
-            raise ValueError("expected a model of one class")
-        if len(booster["model"]["tree_info"]) != len(trees):
-            raise ValueError(f"expected tree_info of {len(trees)} trees")
-        for number, tree in enumerate(trees):
+        names, kinds = learner["feature_names"], learner["feature_types"]
+        if len(names) != width or not all(isinstance(name, str) for name in names) or len(kinds) not in (0, width):
+            raise ValueError(f"expected names of {width} features")
+        if not _SCORE.fullmatch(model["base_score"]):
+            raise ValueError(f"expected one base_score, got {model['base_score']!r}")
+        _check_forest(booster, learner["gradient_booster"])
+        for number, tree in enumerate(booster["trees"]):
             try:
                 _check_xgboost_tree(tree, width)
             except ValueError as error:
@@ -116,25 +121,42 @@ def check_xgboost(document: Mapping[str, Any]) -> None:
         raise ValueError(f"expected a model's document ({type(error).__name__}: {error})") from error
 
 
+def _check_forest(booster: Mapping[str, Any], gradient: Mapping[str, Any]) -> None:
+    trees, ends = booster["trees"], list(booster["iteration_indptr"])
+    if int(booster["gbtree_model_param"]["num_trees"]) != len(trees) or len(booster["tree_info"]) != len(trees):
+        raise ValueError(f"expected num_trees and tree_info of {len(trees)} trees")
+    if any(group != 0 for group in booster["tree_info"]):
+        raise ValueError("expected a model of one class")
+    if not ends or ends[0] != 0 or ends[-1] != len(trees) or ends != sorted(ends):
+        raise ValueError(f"expected iteration_indptr from 0 to {len(trees)}")
+    categories = booster.get("cats", {})
+    if any(len(part) for part in categories.values()) or not set(gradient) <= {"model", "name", "cats"}:
+        raise ValueError("expected a model without categories")
+
+
 def _check_xgboost_tree(tree: Mapping[str, Any], width: int) -> None:
-    nodes = int(tree["tree_param"]["num_nodes"])
-    if int(tree["tree_param"]["size_leaf_vector"]) not in (0, 1) or any(tree["split_type"]) or tree["categories"]:
+    told = {name: int(tree["tree_param"][name]) for name in ("num_nodes", "num_feature", "size_leaf_vector")}
+    nodes = told["num_nodes"]
+    for name, kind in _XGBOOST_ARRAYS.items():
+        if not isinstance(tree[name], np.ndarray) or tree[name].dtype.kind not in kind or len(tree[name]) != nodes:
+            raise ValueError(f"expected {nodes} numbers in {name}")
+    categories = any(len(part) for name, part in tree.items() if name.startswith("categories"))
+    if nodes < 1 or told["size_leaf_vector"] not in (0, 1) or tree["split_type"].any() or categories:
         raise ValueError("expected numeric splits and one value a leaf")
-    left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
-    features = np.asarray(tree["split_indices"])
-    if not len(left) == len(right) == len(features) == len(tree["split_conditions"]) == nodes >= 1:
-        raise ValueError(f"expected {nodes} nodes")
+    if told["num_feature"] != width:
+        raise ValueError(f"expected {width} features, got {told['num_feature']}")
+    left, right, features = tree["left_children"], tree["right_children"], tree["split_indices"]
     inner = left != -1
     if not np.array_equal(inner, right != -1):
         raise ValueError("a node has one child")
     if (features[inner] < 0).any() or (features[inner] >= width).any():
         raise ValueError("a node splits on a feature that is not there")
     # A node may have no parent where pruning left it behind, but no more than one, and no way leads round.
-    children = np.concatenate([left[inner], right[inner]])
-    if (children <= np.tile(np.flatnonzero(inner), 2)).any() or (children >= nodes).any():
+    children, above = np.concatenate([left[inner], right[inner]]), np.tile(np.flatnonzero(inner), 2)
+    if (children <= above).any() or (children >= nodes).any():
         raise ValueError("a node's child is not below it")
-    if len(np.unique(children)) < len(children):
-        raise ValueError("a node has two parents")
+    if len(np.unique(children)) < len(children) or (tree["parents"][children] != above).any():
+        raise ValueError("a node's child has another parent")
 
 
 def _entries(lines: list[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from isic_lesion.booster_checks import check_lightgbm, check_xgboost
 from isic_lesion.booster_config import BoosterConfig, Library
 from isic_lesion.metrics import partial_auc
 from isic_lesion.training_rows import TrainingRows, Validation
+from isic_lesion.ubjson import read_ubjson
 
 __all__ = ["parse_native", "require_library", "train_native"]
 
@@ -62,17 +63,14 @@ def parse_native(content: bytes, library: Library, threads: int) -> Any:
     Raises:
         ValueError: if they are no booster of the library, or not one as it is trained here.
     """
-    if not content:
-        raise ValueError(f"no {library} booster (it is empty)")  # XGBoost would end the process
     try:
         with _silently():
             if library == "lightgbm":
                 text = content.decode()
                 check_lightgbm(text)
                 return _lightgbm_of(text)
-            native = _xgboost_of(content, threads)
-            check_xgboost(json.loads(bytes(native.save_raw("json"))))
-            return native
+            check_xgboost(read_ubjson(content))
+            return _xgboost_of(content, threads)
     except (ValueError, _native_error(library)) as error:
         raise ValueError(f"no {library} booster ({_first_line(error)})") from error
 
