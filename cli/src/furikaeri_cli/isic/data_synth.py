@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["synth", "synth_cli"]
 
+_FEWEST = 10  # malignant lesions: two for each of five folds
+
 
 def synth_cli(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to make.")],
@@ -44,8 +46,8 @@ def synth_cli(
     is given again.
 
     Examples:
-        isic data synth --out made-up --rows 2000 --patients 20
-        isic data synth --out small --rows 5000 --no-images --malignant-share 0.02 --seed 7
+        isic data synth --out made-up
+        isic data synth --out small --rows 2000 --patients 50 --malignant-share 0.02 --seed 7
         isic data synth --out whole --rows 401059 --patients 1042 --no-images --workers 2
     """
     from isic_lesion.synthetic.folder import FolderConfig
@@ -109,5 +111,10 @@ def _print(output: Output, made: Made, config: FolderConfig) -> None:
             },
         },
     )
+    if made.malignant["train"] < _FEWEST:
+        output.warn(
+            f"{made.malignant['train']} malignant lesions are few to train on: ask for more --rows, or a larger "
+            "--malignant-share"
+        )
     there = "was there already, whole" if made.was_there else "is made"
     output.note(f"{made.folder} {there}. Its lesions are made up; no picture or number in it is a patient's.")
