@@ -9,6 +9,7 @@ import pytest
 
 from furikaeri_common.errors import InputError
 from isic_lesion.submission import read_submission
+from isic_lesion.submission_groups import score_groups
 
 
 @pytest.fixture
@@ -54,3 +55,15 @@ def test_the_submission_comes_first(submission: Path, tmp_path: Path) -> None:
     solution.write_text("isic_id,target\na,0\nb,0\nc,1\n")
     with pytest.raises(InputError, match=r"submission\.csv, line 2 \(c\): expected 0 or 1 in target, got '0\.25'"):
         read_submission(solution, submission)
+
+
+def test_groups_of_a_truth_that_names_none(submission: Path, tmp_path: Path) -> None:
+    solution = tmp_path / "solution.csv"
+    solution.write_text("isic_id,target,age_approx\na,0,41\nb,0,NA\nc,1,59.0\n")
+    lesions = read_submission(submission, solution)
+    table = score_groups(lesions, "age_approx")
+    assert table["group"].to_list() == ["40-59", None]
+    assert table["partial_auc"].to_list() == [pytest.approx(0.2), None]
+    assert "patients" not in table.columns
+    with pytest.raises(ValueError, match=r"expected one of \['age_approx'\], got 'sex'"):
+        score_groups(lesions, "sex")

@@ -88,6 +88,7 @@ def score(solution: Path, submission: Path, *, by: Sequence[str] | None = None) 
     """
     from isic_lesion import auc, number_needed_to_treat, partial_auc, se_top_k
     from isic_lesion.submission import read_submission
+    from isic_lesion.submission_groups import score_groups
 
     for name in by or ():
         if name not in GROUPINGS:
@@ -107,7 +108,7 @@ def score(solution: Path, submission: Path, *, by: Sequence[str] | None = None) 
         lesions=len(target),
         malignant=int(target.sum()),
         calibration=_calibration(rows) if submitted.min() >= 0 and submitted.max() <= 1 else None,
-        groups={name: _by(rows, name) for name in dict.fromkeys(wanted)},
+        groups={name: score_groups(rows, GROUPINGS[name]).to_dicts() for name in dict.fromkeys(wanted)},
     )
 
 
@@ -125,22 +126,6 @@ def _calibration(rows: ScoredLesions) -> Calibration:
         slope=found.line.slope if found.line else None,
         intercept=found.line.intercept if found.line else None,
     )
-
-
-def _by(rows: ScoredLesions, name: str) -> list[dict[str, Any]]:
-    """Return the measures of each group, in the order of the names, lesions of an unknown group last."""
-    import polars as pl
-
-    from isic_lesion.metrics_by_group import age_band_expr, metrics_by
-
-    frame = pl.DataFrame({"target": rows.target, "score": rows.score}).with_columns(
-        rows.groups[GROUPINGS[name]].alias("group")
-    )
-    if name == "age":
-        frame = frame.with_columns(age_band_expr("group").alias("group"))
-    if rows.patient is not None:
-        frame = frame.with_columns(pl.Series("patient_id", rows.patient.tolist()))
-    return metrics_by(frame, "group", patient=None if rows.patient is None else "patient_id").to_dicts()
 
 
 def score_cli(
