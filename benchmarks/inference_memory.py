@@ -1,0 +1,103 @@
+"""How much memory scoring takes, in chunks and in one pass, by the number of rows.
+
+    uv run python benchmarks/inference_memory.py [--rows 50000 200000 800000] [--features 200] [--chunk 50000]
+
+Rows of random float32 are made as they are read, so a chunk holds no more than its own. Each measurement is a process
+of its own; from its peak the peak before reading is taken away. Prints one JSON document; fails if chunks give other
+scores than one pass.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from isic_lesion.booster_files import SUFFIXES, load_booster, save_booster
+from isic_lesion.booster_presets import PRESETS
+from isic_lesion.boosters import fit
+from isic_lesion.inference import predict_in_chunks
+
+BLOCK = 10_000
+
+
+def rows_between(begin: int, end: int, width: int) -> np.ndarray:
+    """Return rows that are a function of their number: blocks of rows have seeds of their own."""
+    matrix = np.empty((end - begin, width), dtype=np.float32)
+    for block in range(begin // BLOCK, -(-end // BLOCK)):
+        made = np.random.default_rng(block).standard_normal((BLOCK, width), dtype=np.float32)
+        low, high = max(begin, block * BLOCK), min(end, (block + 1) * BLOCK)
+        matrix[low - begin : high - begin] = made[low - block * BLOCK : high - block * BLOCK]
+    return matrix
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(model: Path, rows: int, width: int, chunk: int) -> None:
+    """Score and print the extra peak and a digest of the scores."""
+    booster = load_booster(model, threads=1)
+    booster.predict(rows_between(0, 100, width))
+    before = peak_mb()
+    scores = predict_in_chunks(
+        booster.predict, lambda part: rows_between(part.start, part.stop, width), rows, chunk_rows=chunk
+    )
+    print(json.dumps({"mb": round(peak_mb() - before, 1), "digest": hashlib.sha256(scores.tobytes()).hexdigest()}))
+
+
+def in_process(*arguments: object) -> dict[str, object]:
+    """Measure in a process of its own."""
+    command = [sys.executable, __file__, "--measure", *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
+
+
+def main() -> None:
+    """Measure both libraries at every number of rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[50_000, 200_000, 800_000])
+    parser.add_argument("--features", type=int, default=200)
+    parser.add_argument("--chunk", type=int, default=50_000)
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        model, *numbers = options.measure
+        measure(Path(model), *map(int, numbers))
+        return
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        train = rows_between(0, 5_000, options.features)
+        labels = (train[:, 0] + train[:, 1] > 2).astype(np.float32)
+        names = [f"feature_{number}" for number in range(options.features)]
+        for library in ("xgboost", "lightgbm"):
+            config = PRESETS[f"small-{library}"]
+            model = Path(folder) / f"model{SUFFIXES[config.library]}"
+            save_booster(fit(train, labels, np.ones_like(labels), config, seed=1, names=names), model)
+            for rows in options.rows:
+                chunks = in_process(model, rows, options.features, options.chunk)
+                whole = in_process(model, rows, options.features, rows)
+                assert chunks["digest"] == whole["digest"], f"{library}: {rows} rows in chunks score otherwise"
+                ratio = round(float(str(whole["mb"])) / max(1.0, float(str(chunks["mb"]))), 1)
+                figures.append(
+                    {
+                        "library": library,
+                        "rows": rows,
+                        "chunks_mb": chunks["mb"],
+                        "whole_mb": whole["mb"],
+                        "ratio": ratio,
+                    }
+                )
+    print(json.dumps({"features": options.features, "chunk_rows": options.chunk, "figures": figures}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

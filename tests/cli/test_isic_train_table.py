@@ -1,0 +1,132 @@
+"""`isic train-table`: a model's folder, its figures, and one clear line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+
+from furikaeri_common.artifacts import fingerprint_of
+from isic_lesion.features import Feature, FeatureSet, write_features
+from isic_lesion.fold_files import write_folds
+from isic_lesion.folds import assign_patient_folds
+from isic_lesion.schema import columns_of
+from isic_lesion.scores import read_scores
+
+SET = FeatureSet(
+    name="few",
+    features=(
+        *(Feature(name=name, kind="lesion", formulas=(name,)) for name in ("tbp_lv_areaMM2", "tbp_lv_H", "tbp_lv_x")),
+        Feature(name="hospital.mean", kind="group", formulas=("tbp_lv_H",), group=("attribution",), statistic="mean"),
+    ),
+)
+
+
+class Made(NamedTuple):
+    """What a user has before training."""
+
+    data: Path
+    folds: Path
+    features: Path
+    model: Path
+
+    @property
+    def options(self) -> tuple[object, ...]:
+        return ("--data", self.data, "--folds", self.folds, "--features", self.features, "--model", self.model)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two hundred and forty lesions whose area tells the target, three folds, and a model of few rounds."""
+    place = tmp_path_factory.mktemp("made")
+    rng = np.random.default_rng(0)
+    target = (np.arange(240) % 5 == 0).astype(int)
+    told = {
+        "isic_id": [f"ISIC_{1_000_000 + k}" for k in range(240)],
+        "patient_id": [f"IP_{k // 4}" for k in range(240)],
+        "target": target,
+        "iddx_1": ["Malignant" if bad else "Benign" for bad in target],
+        "attribution": [f"Hospital {k // 4 % 3}" for k in range(240)],
+        "tbp_lv_areaMM2": rng.uniform(5, 8, 240) + 2 * target,
+        "tbp_lv_H": rng.uniform(40, 60, 240),
+        "tbp_lv_x": rng.uniform(-300, 300, 240),
+    }
+    names = [column.name for column in columns_of("train")]
+    table = pl.DataFrame({name: told.get(name, [""] * 240) for name in names}, strict=False)
+    (place / "data").mkdir()
+    table.write_csv(place / "data" / "train-metadata.csv")
+    rows = pl.DataFrame(told)
+    folds = assign_patient_folds(rows, num_folds=3)
+    write_folds(folds, place / "folds.parquet")
+    write_features(rows, SET, place / "features", folds)
+    (place / "quick.toml").write_text('preset = "small-lightgbm"\nrounds = 8\n')
+    return Made(place / "data", place / "folds.parquet", place / "features", place / "quick.toml")
+
+
+def test_a_model_is_trained_and_told(invoke, made: Made, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    code, printed, err = invoke("isic", "train-table", *made.options, "--out", out, "--workers", 0, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(printed)
+    assert (told["model"], told["features"], told["boosters"], told["dropped"]) == ("quick", 4, 4, None)
+    assert [line["fold"] for line in told["quality"]] == [0, 1, 2, None]
+    assert told["quality"][-1]["partial_auc"] > 0.1
+    assert told["importances"][0][0] == "tbp_lv_areaMM2"
+    assert "Not a medical device" in told["note"]
+    assert set(read_scores(out / "oof.parquet")["model"]) == {"quick"}
+    before = fingerprint_of(out)
+    code, printed, err = invoke("isic", "train-table", *made.options, "--out", out, "--workers", 0)
+    assert code == 0
+    assert printed.startswith("round\tlesions\tmalignant\tpAUC\tAUC\n0\t")
+    assert "Share of the gain: tbp_lv_areaMM2" in err
+    assert "medical device" in err
+    assert fingerprint_of(out) == before
+    code, _, err = invoke("isic", "train-table", *made.options, "--out", out, "--workers", 0, "--hospital", "without")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "holds the model quick with other settings" in err
+    assert "--force" in err
+    options = ("--out", out, "--workers", 0, "--hospital", "without", "--force", "--seeds", 2, "--json")
+    code, printed, _ = invoke("isic", "train-table", *made.options, *options)
+    assert code == 0
+    told = json.loads(printed)
+    assert (told["model"], told["features"], told["boosters"]) == ("quick-no-hospital", 3, 8)
+
+
+def test_features_are_selected(invoke, made: Made, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    options = ("--out", out, "--workers", 0, "--select", "permutation", "--json")
+    code, printed, err = invoke("isic", "train-table", *made.options, *options)
+    assert (code, err) == (0, "")
+    told = json.loads(printed)
+    selection = json.loads((out / "selection.json").read_text())
+    assert "tbp_lv_areaMM2" in selection["names"]
+    assert (told["features"], told["dropped"]) == (len(selection["names"]), len(selection["dropped"]))
+    options = ("--out", tmp_path / "n", "--workers", 0, "--select", out / "selection.json", "--parts", "all", "--json")
+    code, printed, _ = invoke("isic", "train-table", *made.options, *options)
+    assert code == 0
+    assert json.loads(printed)["quality"] == []
+    assert json.loads(printed)["features"] == told["features"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "small-lightgmb"), "no model of this name and no such file"),
+        (("--folds", "nowhere.parquet"), "nowhere.parquet: no such file"),
+        (("--features", "nowhere"), "nowhere"),
+        (("--data", "nowhere"), "nowhere: no such folder"),
+        (("--select", "importance"), "--select importance: no such method and no such file"),
+        (("--correlation", "0.9"), "--correlation needs --select permutation"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(
+    invoke, made: Made, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    result = invoke("isic", "train-table", *made.options, *options, "--out", tmp_path / "m", "--workers", 0)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert message in result.err
+    assert not (tmp_path / "m" / "model.json").exists()
