@@ -92,6 +92,26 @@ def test_scores_in_a_csv(invoke: Callable, folder: Path) -> None:
     assert "pAUC by fold" not in out.read_text(encoding="utf-8")
 
 
+def test_without_truth(invoke: Callable, folder: Path, lesions: pl.DataFrame) -> None:
+    lesions.select(one.name for one in columns_of("test")).write_csv(folder / "data" / "test-metadata.csv")
+    pl.read_parquet(folder / "gbdt.parquet").with_columns(fold=None).write_csv(folder / "mine.csv")
+    arguments = [
+        "--data",
+        folder / "data",
+        "--split",
+        "test",
+        "--scores",
+        folder / "mine.csv",
+        "--out",
+        folder / "t.html",
+    ]
+    code, printed, err = invoke("isic", "report", *arguments)
+    assert code == 0
+    assert printed.splitlines()[1].split("\t")[0] == "gbdt"
+    assert "truth is not known" in err
+    assert json.loads(invoke("isic", "report", *arguments, "--json").out)["models"] == []
+
+
 def test_a_run(invoke: Callable, folder: Path, lesions: pl.DataFrame) -> None:
     run = folder / "run"
     for place in ("data", "scores", "models/gbdt"):

@@ -169,5 +169,8 @@ def report_cli(
         )
         for one in made.models
     ]
+    if not made.models and not output.is_json:
+        output.note("truth is not known of every lesion, or is one class: the page holds the lists without any figures")
+        rows = [(made.headline, "", "", "", "", "", "")]
     output.table(("model", "pAUC", "95 %", "AUC", "NNT80", "NNT90", "top 15"), rows, value=made)
     output.note(f"{made.path}: {made.lesions} lesions, {made.size / 1e6:.1f} MB. This is no medical device.")

@@ -129,7 +129,10 @@ def draw_distributions(target: NDArray[np.int8] | None, score: NDArray[np.float6
             places = np.log(marks / (1 - marks))
             inside = (places >= drawn.edges[0]) & (places <= drawn.edges[-1])
             axes.set_xticks(places[inside], [f"{mark:g}" for mark in marks[inside]])
-        axes.set(xlabel="score" + (" (by its log-odds)" if drawn.on_log_odds else ""), ylabel="share of the class")
+        axes.set(
+            xlabel="score" + (" (by its log-odds)" if drawn.on_log_odds else ""),
+            ylabel="share" if target is None else "share of the class",
+        )
         axes.legend(loc="upper right")
     return done()
 
