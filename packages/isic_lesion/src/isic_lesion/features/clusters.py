@@ -1,7 +1,7 @@
 """Lesions that look alike: k-means clusters of appearance, fitted on training rows.
 
 Each measure is scaled to mean 0 and sd 1 over the training rows; a missing value counts as the mean. The centres are
-those of Lloyd's algorithm from a k-means++ start (Arthur and Vassilvitskii, 2007) on at most 50,000 rows, all drawn
+those of Lloyd's algorithm from a k-means++ start (Arthur and Vassilvitskii, 2007) on at most 20,000 rows, all drawn
 with one seed. Distances are summed measure by measure, never by a matrix product, so a row has the same cluster
 whatever other rows it is computed with.
 """
@@ -23,7 +23,7 @@ CLUSTER_FORMULAS = (
 )
 """What likeness is measured by: size, shape, colours and contrast, but not who or where."""
 
-_MOST_ROWS = 50_000
+_MOST_ROWS = 20_000
 _MOST_ROUNDS = 30
 _SEED = 42
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from furikaeri_common.errors import InputError
 from isic_lesion.features.feature import Feature
 from isic_lesion.features.feature_set import FeatureSet
-from isic_lesion.features.groups import beside_group, extremes, moments, of_group, ranks
+from isic_lesion.features.groups import beside_group, extremes, moments, of_group, ranks, sorted_in_groups
 from isic_lesion.features.history import history, row_before, visits_of
 from isic_lesion.features.outliers import local_outlier_factor
 from isic_lesion.features.population import Population, grid_ranks
@@ -29,6 +29,8 @@ __all__ = ["compute", "compute_columns", "rows_for"]
 
 Numbers = NDArray[np.float64]
 Column = NDArray[np.float32]
+
+_NOWHERE = np.zeros(0, dtype=np.intp)
 
 
 def compute(
@@ -127,12 +129,25 @@ def _of_one_formula(
                 measures = [rows.values(formula) for formula in formulas]
                 patients = rows.groups(("patient_id",))
                 yield feature.name, local_outlier_factor(measures, patients, feature.neighbours)
-    by_value: NDArray[np.intp] | None = None
+    ranked = any(feature.statistic == "rank" for members in by_group.values() for feature in members)
+    order = _Order(np.argsort(values)[: len(values) - np.count_nonzero(np.isnan(values))] if ranked else _NOWHERE)
     for group, members in by_group.items():
-        if by_value is None and any(feature.statistic == "rank" for feature in members):
-            by_value = np.argsort(values)[: len(values) - np.count_nonzero(np.isnan(values))]
-        in_group = _within_patients if "patient_id" in group else _across_patients
-        yield from in_group(rows, group, members, values, by_value, population)
+        if "patient_id" in group:
+            yield from _within_patients(rows, group, members, values, order)
+        else:
+            assert population is not None
+            yield from _across_patients(rows, group, members, values, order, population)
+
+
+class _Order:
+    """Rows sorted by value; and, once that was needed, by patient and then by value.
+
+    The second serves groups within patients as well, and is kinder to the cache.
+    """
+
+    def __init__(self, by_value: NDArray[np.intp]) -> None:
+        self.by_value = by_value
+        self.in_patients: NDArray[np.intp] | None = None
 
 
 def _one_hot(rows: Rows, feature: Feature) -> Numbers:
@@ -142,12 +157,7 @@ def _one_hot(rows: Rows, feature: Feature) -> Numbers:
 
 
 def _within_patients(
-    rows: Rows,
-    group: tuple[str, ...],
-    features: Sequence[Feature],
-    values: Numbers,
-    by_value: NDArray[np.intp] | None,
-    _: Population | None,
+    rows: Rows, group: tuple[str, ...], features: Sequence[Feature], values: Numbers, order: _Order
 ) -> Iterator[tuple[str, Numbers]]:
     groups = rows.groups(group)
     told: dict[str, Numbers] = {"count": groups.sizes.astype(np.float64)}
@@ -158,10 +168,16 @@ def _within_patients(
         told |= extremes(values, groups)._asdict()
 
     def rank() -> Numbers:
-        assert by_value is not None
-        return ranks(values, by_value, groups)
+        if order.in_patients is None:
+            order.in_patients = sorted_in_groups(order.by_value, *_patients(rows))[0]
+        return ranks(values, order.in_patients, groups).rank
 
     yield from _beside(features, values, groups.code, told, rank)
+
+
+def _patients(rows: Rows) -> tuple[NDArray[np.intp], int]:
+    patients = rows.groups(("patient_id",))
+    return patients.code, len(patients.starts)
 
 
 def _across_patients(
@@ -169,10 +185,9 @@ def _across_patients(
     group: tuple[str, ...],
     features: Sequence[Feature],
     values: Numbers,
-    by_value: NDArray[np.intp] | None,
-    population: Population | None,
+    order: _Order,
+    population: Population,
 ) -> Iterator[tuple[str, Numbers]]:
-    assert population is not None
     code = population.code(group, rows)
     told: dict[str, Numbers] = {"count": population.sizes[group]}
     formulas = features[0].formulas
@@ -181,9 +196,8 @@ def _across_patients(
         told |= measure.statistics
 
     def rank() -> Numbers:
-        assert by_value is not None
         assert measure.quantiles is not None
-        return grid_ranks(values, by_value, code, measure.quantiles)
+        return grid_ranks(values, order.by_value, code, measure.quantiles)
 
     yield from _beside(features, values, code, told, rank)
 
@@ -196,14 +210,11 @@ def _beside(
     rank: Callable[[], Numbers],
 ) -> Iterator[tuple[str, Numbers]]:
     """Yield the statistics of rows and of their groups."""
-    mean = sd = np.zeros(0)
-    if {feature.statistic for feature in features} & {"z", "difference", "ratio"}:
-        mean, sd = of_group(told["mean"], code), of_group(told["sd"], code)
     for feature in features:
         match feature.statistic:
             case "rank":
                 yield feature.name, rank()
             case "z" | "difference" | "ratio":
-                yield feature.name, beside_group(feature.statistic, values, mean, sd)
+                yield feature.name, beside_group(feature.statistic, values, told, code)
             case statistic:
                 yield feature.name, of_group(told[statistic], code)

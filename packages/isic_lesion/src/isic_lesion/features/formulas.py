@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from isic_lesion.schema import NUMERIC_COLUMNS
 
-__all__ = ["canonical_formula", "columns_of", "evaluate", "guarded_ratio", "short_formula"]
+__all__ = ["canonical_formula", "columns_of", "evaluate", "guarded", "short_formula"]
 
 _SHORT = {
     "age": "age_approx",
@@ -36,9 +36,13 @@ _LARGEST = 1e15
 Numbers = NDArray[np.float64]
 
 
-def guarded_ratio(numerator: Numbers, divisor: Numbers) -> Numbers:
-    """Return `numerator / divisor` with the divisor moved away from 0 by 1e-6, to its own side."""
-    return np.asarray(numerator / (divisor + np.where(divisor < 0, -_GUARD, _GUARD)))
+def guarded(divisor: Numbers) -> Numbers:
+    """Return a divisor moved away from 0 by 1e-6, to its own side."""
+    return np.asarray(divisor + np.where(divisor < 0, -_GUARD, _GUARD))
+
+
+def _ratio(numerator: Numbers, divisor: Numbers) -> Numbers:
+    return numerator / guarded(divisor)
 
 
 def _logit(share: Numbers) -> Numbers:
@@ -50,7 +54,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Numbers, Numbers], Numbers]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: guarded_ratio,
+    ast.Div: _ratio,
 }
 _FUNCTIONS: dict[str, tuple[int, Callable[..., Numbers]]] = {
     "abs": (1, np.abs),

@@ -14,17 +14,29 @@ cancels. Conventions:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isic_lesion.features.formulas import guarded_ratio
+from isic_lesion.features.formulas import guarded
 from isic_lesion.features.rows import Groups
 
-__all__ = ["Extremes", "Moments", "beside_group", "extremes", "moments", "of_group", "ranks", "sorted_in_groups"]
+__all__ = [
+    "Extremes",
+    "Moments",
+    "Ranked",
+    "beside_group",
+    "extremes",
+    "moments",
+    "of_group",
+    "ranks",
+    "sorted_in_groups",
+]
 
 _ROUNDING = 1e-12
+_SMALL = (1 << 16) - 1
 
 Numbers = NDArray[np.float64]
 
@@ -94,61 +106,77 @@ def of_group(statistic: Numbers, code: NDArray[np.intp]) -> Numbers:
     return np.append(statistic, np.nan)[code]
 
 
-def beside_group(statistic: str, values: Numbers, mean: Numbers, sd: Numbers) -> Numbers:
+def beside_group(statistic: str, values: Numbers, told: Mapping[str, Numbers], code: NDArray[np.intp]) -> Numbers:
     """Return how values lie beside their groups; shape (N,).
 
     Args:
         statistic: "z", "difference" or "ratio".
         values: of the rows; shape (N,).
-        mean: of each row's group; shape (N,).
-        sd: the same; used by "z" alone.
+        told: "mean" and "sd" of each group; shape (G,) each.
+        code: the group of each row, -1 for none; shape (N,).
     """
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        if statistic == "ratio":
+            return values / of_group(guarded(told["mean"]), code)
+        apart = values - of_group(told["mean"], code)
         if statistic == "z":
-            return (values - mean) / np.where(sd > 0, sd, np.nan)
-        return values - mean if statistic == "difference" else guarded_ratio(values, mean)
+            apart /= of_group(np.where(told["sd"] > 0, told["sd"], np.nan), code)
+        return apart
 
 
-def sorted_in_groups(by_value: NDArray[np.intp], code: NDArray[np.intp], number: int) -> NDArray[np.intp]:
-    """Return the rows that have a group, by group and then by value.
+def sorted_in_groups(
+    by_value: NDArray[np.intp], code: NDArray[np.intp], number: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows that have a group, by group and then by value, and how many of them each group has.
 
     One sort of a column serves every group: what is left is a stable sort of small whole numbers.
 
     Args:
-        by_value: rows sorted by value, without those whose value is missing.
+        by_value: rows of each group sorted by value, without those whose value is missing.
         code: the group of each row, -1 for none.
         number: how many groups there are.
     """
-    codes = code[by_value]
-    if codes.size and codes.min() < 0:
-        by_value = by_value[codes >= 0]
-        codes = codes[codes >= 0]
-    if number <= 1 << 16:
-        return by_value[np.argsort(codes.astype(np.uint16), kind="stable")]
-    return by_value[np.argsort(codes, kind="stable")]
+    # The largest number of the smaller type stands for no group, so that such rows come last.
+    codes = code.astype(np.dtype("u2" if number <= _SMALL else "u4"))[by_value]
+    rows = by_value[np.argsort(codes, kind="stable")]
+    seen = np.bincount(codes[codes < number], minlength=number) if number else np.zeros(0, np.intp)
+    return rows[: seen.sum()], seen
 
 
-def ranks(values: Numbers, by_value: NDArray[np.intp], groups: Groups) -> Numbers:
-    """Return each value's rank in its group, in (0, 1); NaN where the value or the group is missing.
+class Ranked(NamedTuple):
+    """Ranks, and what else came of sorting.
+
+    Attributes:
+        rank: of each value in its group, in (0, 1); NaN where the value or the group is missing; shape (N,).
+        rows: those that have a rank, by group and then by value.
+    """
+
+    rank: Numbers
+    rows: NDArray[np.intp]
+
+
+def ranks(values: Numbers, by_value: NDArray[np.intp], groups: Groups) -> Ranked:
+    """Return each value's rank in its group.
 
     Args:
         values: shape (N,).
-        by_value: rows sorted by value, without those whose value is missing; equal ones in any order.
+        by_value: rows of each group sorted by value, without those whose value is missing; equal ones in any order.
         groups: of the rows.
     """
     out = np.full(len(values), np.nan)
-    rows = sorted_in_groups(by_value, groups.code, len(groups.starts))
+    rows, seen = sorted_in_groups(by_value, groups.code, len(groups.starts))
     if not len(rows):
-        return out
-    code, value = groups.code[rows], values[rows]
-    seen = np.bincount(code, minlength=len(groups.starts))
+        return Ranked(out, rows)
     starts = np.cumsum(seen) - seen
-    new_group = np.zeros(len(rows), dtype=bool)
-    new_group[starts[seen > 0]] = True
-    first = np.flatnonzero(new_group[1:] | (value[1:] != value[:-1])) + 1
-    first = np.concatenate([[0], first])
-    length = np.diff(np.append(first, len(rows)))
-    of_first = code[first]
-    rank = (first - starts[of_first] + length / 2) / seen[of_first]
-    out[rows] = rank if len(first) == len(rows) else np.repeat(rank, length)
-    return out
+    place = np.arange(len(rows)) + 0.5
+    value = values[rows]
+    same = np.append(False, value[1:] == value[:-1])
+    same[starts[seen > 0]] = False
+    if same.any():
+        first = np.flatnonzero(~same)
+        length = np.diff(np.append(first, len(rows)))
+        place = np.repeat(first + length / 2, length)
+    place -= np.repeat(starts, seen)
+    place /= np.repeat(seen, seen)
+    out[rows] = place
+    return Ranked(out, rows)

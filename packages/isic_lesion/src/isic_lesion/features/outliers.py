@@ -41,8 +41,8 @@ def local_outlier_factor(measures: Sequence[Numbers], patients: Groups, neighbou
     points = np.empty((len(patients.order), len(measures)))
     for at, values in enumerate(measures):
         told = moments(values, patients)
-        mean, sd = np.repeat(told.mean, patients.sizes), np.repeat(told.sd, patients.sizes)
-        points[:, at] = np.nan_to_num(beside_group("z", values[patients.order], mean, sd), nan=0.0)
+        scaled = beside_group("z", values, told._asdict(), patients.code)
+        points[:, at] = np.nan_to_num(scaled[patients.order], nan=0.0)
     for start, size in zip(patients.starts, patients.sizes, strict=True):
         if size > 1:
             own = slice(start, start + size)

@@ -145,8 +145,8 @@ def _statistics(values: Numbers, by_value: NDArray[np.intp] | None, groups: Grou
     if by_value is None:
         ends, grid = extremes(values, groups), None
     else:
-        ordered = values[sorted_in_groups(by_value, groups.code, len(groups.starts))]
-        grid = _quantiles(ordered, told.seen.astype(np.intp))
+        rows, seen = sorted_in_groups(by_value, groups.code, len(groups.starts))
+        grid = _quantiles(values[rows], seen)
         ends = Extremes(grid[:, 0], grid[:, -1])
     return GroupStatistics(statistics={**told._asdict(), **ends._asdict()}, quantiles=grid)
 
@@ -182,11 +182,10 @@ def grid_ranks(values: Numbers, by_value: NDArray[np.intp], code: NDArray[np.int
         quantiles: of each group, ascending, all NaN where nothing is known; shape (G, 129).
     """
     out = np.full(len(values), np.nan)
-    rows = sorted_in_groups(by_value, code, len(quantiles))
+    rows, seen = sorted_in_groups(by_value, code, len(quantiles))
     if not len(rows):
         return out
     ordered = values[rows]
-    seen = np.bincount(code[rows], minlength=len(quantiles))
     ends = np.cumsum(seen)
     # How many quantiles lie below a row, and how many below or at it, changes only where a quantile falls.
     below = np.empty((len(quantiles), quantiles.shape[1] + 2), dtype=np.intp)

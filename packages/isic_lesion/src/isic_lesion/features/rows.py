@@ -134,6 +134,8 @@ class Rows:
         """
         import polars as pl
 
+        if mask.all():
+            return self
         chosen = np.empty(len(self), dtype=bool)
         chosen[self.place] = mask
         place = np.cumsum(chosen) - 1
@@ -146,7 +148,9 @@ class Rows:
         """
         with np.errstate(over="ignore"):
             placed = values.astype(np.float32)[self.place]
-        placed[np.isinf(placed)] = np.nan
+        too_large = np.isinf(placed)
+        if too_large.any():
+            placed[too_large] = np.nan
         return placed
 
 
