@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FolderConfig", "Made", "count_shards", "make_folder", "make_shard"]
 
-VERSION = "4"
+VERSION = "5"
 """Of what a seed means: raised whenever the same seed gives other rows or pictures."""
 
 _RECORD = "synthetic.json"

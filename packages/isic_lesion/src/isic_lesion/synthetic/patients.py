@@ -94,8 +94,9 @@ def draw_patients(
     years = np.where(
         with_malignant, marginal("age_approx", "malignant").at(scores), marginal("age_approx", "benign").at(scores)
     )
-    # A quantile of ages in steps of five is anywhere within its step: the published mean says, near the end.
-    age = np.clip(5 * np.round((years - 2.4) / 5), 5, 85)
+    # A quantile of ages in steps of five is anywhere within its step; where, the published means tell. A quarter of
+    # the benign lesions are of patients who also have a malignant one, and are older.
+    age = np.clip(5 * np.round((years - np.where(with_malignant, 0.2, 2.9)) / 5), 5, 85)
     age[_some(counts, np.ones(total, dtype=bool), facts.missing["age_approx"] * sizes.rows, generator)] = np.nan
     # A patient's tiles are of one kind, or of both where he or she was seen with two machines.
     kinds = generator.random(total)
