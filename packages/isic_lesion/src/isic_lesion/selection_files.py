@@ -22,7 +22,7 @@ from isic_lesion.feature_selection import (
 from isic_lesion.features import FeatureTable, open_features
 from isic_lesion.parquet import read_parquet
 from isic_lesion.table_models import IMPORTANCES, ModelRecord, load_model, read_record
-from isic_lesion.table_training import fitted_per_fold
+from isic_lesion.training_inputs import fitted_per_fold
 
 if TYPE_CHECKING:
     from polars import DataFrame

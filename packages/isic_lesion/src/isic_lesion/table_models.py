@@ -12,23 +12,21 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.artifacts import atomic_writer, read_json, write_bytes, write_json
-from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
-from isic_lesion.booster_config import BoosterConfig
-from isic_lesion.booster_files import SUFFIXES, load_booster
+from isic_lesion.booster_files import load_booster
 from isic_lesion.boosters import Booster, Matrix, sigmoid
 from isic_lesion.cross_validation import Part
-from isic_lesion.out_of_fold import FoldQuality, mean_log_odds
+from isic_lesion.model_records import BOOSTER_FILE, FORMAT, KIND, ModelRecord, document_of, file_of, record_of
+from isic_lesion.out_of_fold import mean_log_odds
 from isic_lesion.scores import write_scores
 
 if TYPE_CHECKING:
@@ -42,53 +40,7 @@ OOF = "oof.parquet"
 IMPORTANCES = "importances.parquet"
 
 RECORD = "model.json"
-_KIND = "isic table model"
-_FORMAT = 1
-_FILE = re.compile(r"boosters/(?:fold-(?P<fold>\d{1,2})|all)-seed-(?P<seed>\d{1,10})\.(?:ubj|txt)")
 _AGAIN = "Copy the folder again, or train the model again"
-_NOTICE = "Not a medical device. Trained on lesions whose licences may forbid commercial use."
-
-
-class ModelRecord(NamedTuple):
-    """What `model.json` says.
-
-    Attributes:
-        config: what the model was trained with.
-        names: of its features, in order.
-        hospital_names: those of them that are derived from the hospital.
-        features: fingerprint of the set of its features.
-        rows: fingerprint of the rows they were computed from.
-        folds: fingerprint of its folds.
-        scheme: of its folds.
-        num_folds: how many rounds there are.
-        hospitals: "all" or the round's number -> the hospitals of the training rows, sorted.
-        rounds: of trees, of each part's booster.
-        quality: of the out-of-fold scores, round by round and together; empty without rounds.
-        digests: file below the folder -> SHA-256.
-    """
-
-    config: BoosterConfig
-    names: tuple[str, ...]
-    hospital_names: tuple[str, ...]
-    features: str
-    rows: str
-    folds: str
-    scheme: str
-    num_folds: int
-    hospitals: Mapping[str, tuple[str, ...]]
-    rounds: Mapping[Part, int]
-    quality: tuple[FoldQuality, ...]
-    digests: Mapping[str, str]
-
-    @property
-    def has_rounds(self) -> bool:
-        """Whether it has the boosters of its rounds, and out-of-fold scores."""
-        return any(part.fold is not None for part in self.rounds)
-
-    @property
-    def has_all(self) -> bool:
-        """Whether it has boosters that were trained on all rows."""
-        return any(part.fold is None for part in self.rounds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,11 +121,6 @@ def load_model(folder: Path, *, fold: int | None = None) -> TableModel:
     return TableModel(record, fold, tuple(boosters))
 
 
-def file_of(part: Part, config: BoosterConfig) -> str:
-    """Return the name of a part's file below the model's folder."""
-    return f"boosters/{part.name}{SUFFIXES[config.library]}"
-
-
 def write_model(
     folder: Path,
     record: ModelRecord,
@@ -204,7 +151,7 @@ def write_model(
         (folder / RECORD).unlink(missing_ok=True)
     wanted = {file_of(part, record.config) for part in boosters}
     for file in (folder / "boosters").glob("*"):
-        if f"boosters/{file.name}" not in wanted and _FILE.fullmatch(f"boosters/{file.name}"):
+        if f"boosters/{file.name}" not in wanted and BOOSTER_FILE.fullmatch(f"boosters/{file.name}"):
             file.unlink()
     for part, path in boosters.items():
         content = path.read_bytes()
@@ -217,7 +164,7 @@ def write_model(
     else:
         (folder / OOF).unlink(missing_ok=True)
     written = record._replace(digests=digests)
-    write_json(folder / RECORD, _document_of(written))
+    write_json(folder / RECORD, document_of(written))
     return written
 
 
@@ -233,79 +180,15 @@ def read_record(folder: Path) -> ModelRecord:
     if not path.exists():
         raise InputError(f"{folder}: holds no {RECORD}: no model, or one whose training was interrupted")
     document = read_json(path)
-    if not isinstance(document, dict) or document.get("kind") != _KIND:
+    if not isinstance(document, dict) or document.get("kind") != KIND:
         raise InputError(f"{path}: describes no table model", fix="Give the folder of a trained table model")
-    if document.get("format") != _FORMAT:
-        raise InputError(f"{path}: is of format {document.get('format')!r}, not {_FORMAT}", fix="Train the model again")
+    if document.get("format") != FORMAT:
+        raise InputError(f"{path}: is of format {document.get('format')!r}, not {FORMAT}", fix="Train the model again")
     try:
-        return _record_of(document)
+        return record_of(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{path}: is damaged ({said})", fix=_AGAIN) from error
-
-
-def _document_of(record: ModelRecord) -> dict[str, Any]:
-    return {
-        "kind": _KIND,
-        "format": _FORMAT,
-        "notice": _NOTICE,
-        "config": record.config.to_json(),
-        "features": {
-            "fingerprint": record.features,
-            "rows": record.rows,
-            "names": list(record.names),
-            "of_hospital": list(record.hospital_names),
-        },
-        "folds": {"fingerprint": record.folds, "scheme": record.scheme, "number": record.num_folds},
-        "hospitals": jsonable(record.hospitals),
-        "boosters": [
-            {"file": name, "fold": part.fold, "seed": part.seed, "rounds": rounds, "sha256": record.digests[name]}
-            for part, rounds in record.rounds.items()
-            for name in (file_of(part, record.config),)
-        ],
-        "quality": jsonable(record.quality),
-    }
-
-
-def _record_of(document: Mapping[str, Any]) -> ModelRecord:
-    config = BoosterConfig.from_json(document["config"])
-    names = _texts("features.names", document["features"]["names"])
-    hospital_names = _texts("features.of_hospital", document["features"]["of_hospital"])
-    if not names or len(set(names)) < len(names) or not set(hospital_names) <= set(names):
-        raise ValueError("expected distinct names of features, those of the hospital among them")
-    rounds: dict[Part, int] = {}
-    digests: dict[str, str] = {}
-    for entry in document["boosters"]:
-        part = Part(entry["fold"], entry["seed"])
-        matched = _FILE.fullmatch(str(entry["file"]))
-        if matched is None or entry["file"] != file_of(part, config) or part in rounds:
-            raise ValueError(f"expected distinct boosters of its parts, got {str(entry['file'])[:80]!r}")
-        rounds[part] = int(entry["rounds"])
-        digests[str(entry["file"])] = str(entry["sha256"])
-    hospitals = {str(fit): _texts("hospitals", seen) for fit, seen in document["hospitals"].items()}
-    for part in rounds:
-        if ("all" if part.fold is None else str(part.fold)) not in hospitals:
-            raise ValueError(f"expected the hospitals of {part.name}")
-    return ModelRecord(
-        config=config,
-        names=names,
-        hospital_names=hospital_names,
-        features=str(document["features"]["fingerprint"]),
-        rows=str(document["features"]["rows"]),
-        folds=str(document["folds"]["fingerprint"]),
-        scheme=str(document["folds"]["scheme"]),
-        num_folds=int(document["folds"]["number"]),
-        hospitals=hospitals,
-        rounds=rounds,
-        quality=tuple(FoldQuality(**entry) for entry in document["quality"]),
-        digests=digests,
-    )
-
-
-def _texts(what: str, values: Sequence[Any]) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"expected {what} as a list of texts")
-    return tuple(values)
 
 
 def _checked_file(folder: Path, name: str, digests: Mapping[str, str]) -> Path:

@@ -7,56 +7,38 @@ boosters alone. The folder may be deleted once the model is whole.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.artifacts import atomic_writer, map_tensor, read_json, write_bytes, write_json, write_tensors
-from furikaeri_common.documents import fingerprint
+from furikaeri_common.artifacts import map_tensor, read_json, write_bytes, write_tensors
 from furikaeri_common.errors import InputError
 from furikaeri_common.tasks import Engine, Progress, Task, TaskReport, require_all, run_tasks
 from isic_lesion.booster_config import BoosterConfig
 from isic_lesion.booster_files import SUFFIXES, load_booster
 from isic_lesion.cross_validation import Part, TrainingData, config_on_all_rows, fit_part, parts_of
-from isic_lesion.features import FeatureTable, open_features
+from isic_lesion.features import open_features
 from isic_lesion.importances import importance_frame
-from isic_lesion.labels import soft_labels
 from isic_lesion.native_boosters import require_library
 from isic_lesion.out_of_fold import FoldQuality, oof_frame, quality_by_fold
-from isic_lesion.table_models import RECORD, ModelRecord, read_record, write_model
+from isic_lesion.table_models import ModelRecord, write_model
+from isic_lesion.training_inputs import HOSPITAL, STORE, Prepared, choose_features, inputs_of, prepare, refuse_other
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
     from isic_lesion.folds import Folds
 
-__all__ = ["Parts", "fitted_per_fold", "num_parts", "train_part", "train_table"]
+__all__ = ["Parts", "num_parts", "train_part", "train_table"]
 
 Parts = Literal["both", "folds", "all"]
 """Which boosters a model gets: those of the rounds, those of all rows, or both."""
 
 _VERSION = "1"
-_STORE = ".parts"
-_ROWS = "rows.parquet"
-_NAMES = "names.json"
-_HOSPITAL = "attribution"
 _INPUT_ERROR = "InputError: "
-
-
-class _Prepared(NamedTuple):
-    """What the parts share, and what each of them reads."""
-
-    table: FeatureTable
-    names: tuple[str, ...]
-    hospital_names: tuple[str, ...]
-    rows: DataFrame
-    fitted_per_fold: bool
-    inputs: dict[str, Any]
 
 
 def num_parts(config: BoosterConfig, num_folds: int, parts: Parts = "both") -> int:
@@ -107,10 +89,10 @@ def train_table(
             f"model {config.name}: early stopping needs rounds", fix="Train the rounds too, or turn it off"
         )
     table = open_features(Path(features))
-    chosen = _choose(table, config, names)
+    chosen = choose_features(table, config, names)
     if not replace_other:
-        _refuse_other(out, table, chosen, folds, config)
-    prepared = _prepare(table, chosen, folds, metadata, config, out)
+        refuse_other(out, table, chosen, folds, config)
+    prepared = prepare(table, chosen, folds, metadata, config, out)
     wanted = parts_of(config, folds.num_folds)
     in_rounds = [part for part in wanted if part.fold is not None and parts != "all"]
     on_all = [part for part in wanted if part.fold is None and parts != "folds"]
@@ -118,7 +100,7 @@ def train_table(
     rounds: dict[Part, int] = {}
 
     def train(some: Sequence[Part], how: BoosterConfig) -> None:
-        tasks = [Task(part.name, _inputs(prepared, how, part)) for part in some]
+        tasks = [Task(part.name, inputs_of(prepared, how, part)) for part in some]
         report = _run(tasks, out, engine, config.threads, len(in_rounds) + len(on_all), len(results), on_progress)
         values = require_all(report)
         for part, value, stored in zip(some, values, report.finished.values(), strict=True):
@@ -130,117 +112,6 @@ def train_table(
         train(in_rounds, config)
         train(on_all, config_on_all_rows(config, [rounds[part] for part in in_rounds]))
     return _write(prepared, folds, metadata, config, out, results, rounds)
-
-
-def _prepare(
-    table: FeatureTable,
-    chosen: tuple[str, ...],
-    folds: Folds,
-    metadata: DataFrame,
-    config: BoosterConfig,
-    out: Path,
-) -> _Prepared:
-    import polars as pl
-
-    features = table.folder
-    known = {feature.name: feature for feature in table.feature_set.features}
-    of_hospital = tuple(name for name in chosen if _HOSPITAL in known[name].columns)
-    per_fold = fitted_per_fold(table, chosen)
-    if per_fold and table.folds_fingerprint != folds.fingerprint:
-        raise InputError(
-            f"{features}: was not made with these folds, and some of its features are fitted on each fold's rows",
-            fix="Make the features again with the same folds",
-        )
-    joined = _join(table, metadata, features)
-    labels = soft_labels(joined, plain=not config.soft_labels)
-    rows = joined.select("isic_id", pl.col("target").cast(pl.Int8)).with_columns(
-        pl.Series("label", labels.label), pl.Series("weight", labels.weight)
-    )
-    try:
-        for k in range(folds.num_folds):
-            train, held_out = folds.split(table.isic_ids, k)
-            rows = rows.with_columns(pl.Series(f"train-{k}", train), pl.Series(f"held-out-{k}", held_out))
-    except ValueError as error:
-        raise InputError(f"the folds are not of the lesions of {features}: {error}") from error
-    store = out / _STORE
-    with atomic_writer(store / _ROWS) as stream:
-        rows.write_parquet(stream)
-    write_json(store / _NAMES, {"names": chosen, "of_hospital": of_hospital})
-    inputs = {
-        "features": str(features.resolve()),
-        "rows": str((store / _ROWS).resolve()),
-        "names": str((store / _NAMES).resolve()),
-        "marks": {
-            "features": [table.rows_fingerprint, table.feature_set.select(chosen).fingerprint],
-            "rows": hashlib.sha256((store / _ROWS).read_bytes()).hexdigest(),
-            "fits": table.folds_fingerprint if per_fold else None,
-            "of_hospital": fingerprint(of_hospital),
-        },
-        "fitted_per_fold": per_fold,
-    }
-    return _Prepared(table, chosen, of_hospital, rows, per_fold, inputs)
-
-
-def _refuse_other(out: Path, table: FeatureTable, names: tuple[str, ...], folds: Folds, config: BoosterConfig) -> None:
-    """Raise if the folder holds a whole model that differs in more than its seeds and parts."""
-    if not (out / RECORD).exists():
-        return
-    there = read_record(out)
-    other = None
-    if replace(there.config, seeds=(0,)) != replace(config, seeds=(0,)):
-        other = f"the model {there.config.name} with other settings"
-    elif there.folds != folds.fingerprint:
-        other = "a model of other folds"
-    elif there.rows != table.rows_fingerprint or there.features != table.feature_set.select(names).fingerprint:
-        other = "a model of other features"
-    if other is not None:
-        raise InputError(f"{out}: holds {other}", fix="Choose another --out, or replace it with --force")
-
-
-def fitted_per_fold(table: FeatureTable, names: Sequence[str]) -> bool:
-    """Return whether some of the features are fitted on each round's training rows."""
-    known = {feature.name: feature for feature in table.feature_set.features}
-    return any(known[name].crosses_patients for name in names)
-
-
-def _choose(table: FeatureTable, config: BoosterConfig, names: Sequence[str] | None) -> tuple[str, ...]:
-    asked = table.feature_set
-    if names is not None:
-        try:
-            asked = asked.select(names)
-        except ValueError as error:
-            raise InputError(
-                f"{table.folder}: {error}", fix="Compute them, or select among those that are there"
-            ) from error
-    if config.hospital_features == "without":
-        asked = asked.without_columns(_HOSPITAL)
-    if not asked.names:
-        raise InputError(f"{table.folder}: no feature is left for the model {config.name}")
-    return asked.names
-
-
-def _join(table: FeatureTable, metadata: DataFrame, features: Path) -> DataFrame:
-    """Return the metadata of the features' rows, in their order; they must be of the same lesions."""
-    if "target" not in metadata.columns:
-        raise InputError("the lesions have no column 'target'", fix="A model is trained on training data")
-    joined = table.isic_ids.to_frame().join(metadata, on="isic_id", how="left", maintain_order="left")
-    lost = joined.filter(joined["target"].is_null())
-    if len(lost):
-        raise InputError(
-            f"{features}: {lost['isic_id'][0]} has no target in the metadata ({len(lost)} of {len(joined)} rows)",
-            fix="Give the data that the features were made of",
-        )
-    if len(joined) != len(metadata):
-        raise InputError(
-            f"{features}: has {len(joined)} lesions, the metadata {len(metadata)}",
-            fix="Give the data that the features were made of",
-        )
-    return joined
-
-
-def _inputs(prepared: _Prepared, config: BoosterConfig, part: Part) -> dict[str, Any]:
-    how = {**config.to_json(), "seeds": []}  # the other seeds do not touch a booster
-    return {**prepared.inputs, "config": how, "fold": part.fold, "seed": part.seed}
 
 
 def train_part(inputs: Mapping[str, Any], folder: Path) -> Any:
@@ -308,7 +179,7 @@ def _run(
     return run_tasks(
         train_part,
         tasks,
-        store=out / _STORE,
+        store=out / STORE,
         engine=engine,
         threads=threads,
         version=_VERSION,
@@ -317,7 +188,7 @@ def _run(
 
 
 def _write(
-    prepared: _Prepared,
+    prepared: Prepared,
     folds: Folds,
     metadata: DataFrame,
     config: BoosterConfig,
@@ -340,10 +211,10 @@ def _write(
         }
         oof = oof_frame(odds, held, prepared.table.isic_ids, config.name)
         quality = quality_by_fold(oof, prepared.table.isic_ids, prepared.rows["target"].to_numpy())
-    hospital = pl.lit(None, pl.String) if _HOSPITAL not in metadata.columns else pl.col(_HOSPITAL)
-    of_rows = prepared.rows.join(metadata.select("isic_id", hospital.alias(_HOSPITAL)), on="isic_id", how="left")
+    hospital = pl.lit(None, pl.String) if HOSPITAL not in metadata.columns else pl.col(HOSPITAL)
+    of_rows = prepared.rows.join(metadata.select("isic_id", hospital.alias(HOSPITAL)), on="isic_id", how="left")
     masks = {str(fold): of_rows[f"train-{fold}"] for fold in range(folds.num_folds)}
-    hospitals = {fit: of_rows.filter(mask)[_HOSPITAL] for fit, mask in masks.items()} | {"all": of_rows[_HOSPITAL]}
+    hospitals = {fit: of_rows.filter(mask)[HOSPITAL] for fit, mask in masks.items()} | {"all": of_rows[HOSPITAL]}
     record = ModelRecord(
         config=config,
         names=prepared.names,
