@@ -54,6 +54,7 @@ ISIC = Group(
     (
         Command("run", "furikaeri_cli.isic.run", "run_cli", "Run the whole chain, from raw data to a submission."),
         Command("predict", "furikaeri_cli.isic.predict", "predict_cli", "Score lesions with a finished run."),
+        Command("pack", "furikaeri_cli.isic.pack", "pack_cli", "Pack a finished run for use offline, and prove it."),
         Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
         Command("report", "furikaeri_cli.isic.report", "report_cli", "Write what scores are worth as one page."),
         Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
