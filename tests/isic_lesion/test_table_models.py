@@ -188,6 +188,16 @@ def test_variants_treat_the_hospital_as_they_say(made: Made, tmp_path: Path) -> 
     assert np.array_equal(matrix, features.matrix(blanked.names), equal_nan=True)
     with pytest.raises(ValueError, match="known of shape"):
         blanked.predict(matrix, known=known[:3])
+    oof = read_scores(tmp_path / "b" / "oof.parquet", made.folds)
+    for fold in range(3):
+        held_out = made.folds.split(features.isic_ids, fold)[1]
+        scorer = load_model(tmp_path / "b", fold=fold)
+        of_hospitals = made.metadata["attribution"].filter(pl.Series(held_out))
+        seen = known_hospitals(of_hospitals, scorer.hospitals)
+        assert seen.all() == (made.folds.scheme == "patients")
+        scores = scorer.predict(features.matrix(rows=held_out, fit=fold), known=seen)
+        told = pl.DataFrame({"isic_id": features.isic_ids.filter(pl.Series(held_out)), "score": scores})
+        assert told.sort("isic_id")["score"].equals(oof.filter(pl.col("fold") == fold)["score"])
 
 
 def test_parts_are_what_was_asked(made: Made, tmp_path: Path) -> None:

@@ -12,11 +12,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-__all__ = ["BoosterConfig", "HospitalFeatures", "Library"]
+__all__ = ["ARRAY_LIBRARIES", "BoosterConfig", "HospitalFeatures", "Library"]
 
-Library = Literal["xgboost", "lightgbm"]
+Library = Literal["xgboost", "lightgbm", "extra-trees", "kernel"]
+ARRAY_LIBRARIES: tuple[Library, ...] = ("extra-trees", "kernel")
+"""Those that are no boosters, but smooth models for few lesions (see `extra_trees` and `kernel_machine`)."""
+
 HospitalFeatures = Literal["with", "without", "blanked"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -37,9 +40,16 @@ _LIGHTGBM = """
     neg_bagging_fraction num_leaves other_rate path_smooth pos_bagging_fraction scale_pos_weight sigmoid skip_drop
     top_rate uniform_drop xgboost_dart_mode
 """
+_EXTRA_TREES = """
+    bootstrap criterion max_depth max_features max_leaf_nodes max_samples min_impurity_decrease min_samples_leaf
+    min_samples_split min_weight_fraction_leaf scale_pos_weight
+"""
+_KERNEL = "binary_scale gamma max_rows penalty scale_pos_weight"
 _PARAMS: Mapping[str, frozenset[str]] = {
     "xgboost": frozenset(_XGBOOST.split()),
     "lightgbm": frozenset(_LIGHTGBM.split()),
+    "extra-trees": frozenset(_EXTRA_TREES.split()),
+    "kernel": frozenset(_KERNEL.split()),
 }
 
 
@@ -49,13 +59,13 @@ class BoosterConfig:
 
     Args:
         name: of the model, in files and in the column `model` of scores: letters, digits, `.`, `_` and `-`.
-        library: "xgboost" or "lightgbm".
+        library: "xgboost", "lightgbm", "extra-trees" (scikit-learn's, scored by our own code) or "kernel" (our own).
         params: the library's own parameters of its trees, by its own names; text, numbers or booleans.
-        rounds: trees at most, at least 1.
-        early_stopping_rounds: stop when the validation rows' pAUC has not risen for so many rounds, and keep the
+        rounds: trees at most, at least 1; of a kernel model, Newton steps at most, of which 20 are enough.
+        early_stopping_rounds: only of boosters: stop when the validation rows' pAUC has not risen for so many rounds, and keep the
             best; the validation scores are then a little too good. None: never.
         seeds: one booster each per fold; their log-odds are averaged.
-        device: "cpu", or "gpu" (XGBoost's `cuda`; LightGBM's `gpu` unless `params` sets `device_type`).
+        device: "cpu", or for boosters "gpu" (XGBoost's `cuda`; LightGBM's `gpu` unless `params` sets `device_type`).
         threads: of each booster, at least 1; part of what fixes its bits.
         negatives_per_positive: how many negatives are drawn per positive, without repetition, anew for every seed and
             fold; above 0. None: all.
@@ -89,7 +99,7 @@ class BoosterConfig:
         """Check every field, and take copies of what could be changed from outside."""
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             _refuse("name", "letters, digits, '.', '_' and '-', at most 64, not a sign first", self.name)
-        _one_of("library", self.library, ("xgboost", "lightgbm"))
+        _one_of("library", self.library, get_args(Library))
         _one_of("device", self.device, ("cpu", "gpu"))
         _one_of("hospital_features", self.hospital_features, ("with", "without", "blanked"))
         _whole("rounds", self.rounds, at_least=1)
@@ -104,6 +114,10 @@ class BoosterConfig:
         object.__setattr__(self, "seeds", _seeds(self.seeds))
         object.__setattr__(self, "params", _params(self.library, self.params))
         object.__setattr__(self, "feature_noise", _noise(self.feature_noise))
+        if self.library in ARRAY_LIBRARIES and self.early_stopping_rounds is not None:
+            _refuse("early_stopping_rounds", f"none for {self.library}", self.early_stopping_rounds)
+        if self.library in ARRAY_LIBRARIES and self.device == "gpu":
+            _refuse("device", f"'cpu' for {self.library}", self.device)
         if "device_type" in self.params and self.device == "cpu":
             _refuse("params.device_type", "device = 'gpu' beside it", self.params["device_type"])
 

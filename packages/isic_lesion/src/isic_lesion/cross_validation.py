@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from isic_lesion.booster_config import BoosterConfig
 from isic_lesion.boosters import Booster, Matrix, fit_rows
 from isic_lesion.importances import importance_frame
+from isic_lesion.inference import blank_unknown, known_hospitals
 from isic_lesion.out_of_fold import FoldQuality, oof_frame, quality_by_fold
 from isic_lesion.training_rows import Validation, generator_of, sample_rows
 
@@ -60,6 +61,8 @@ class TrainingData(NamedTuple):
         weights: at least 0, shape (N,).
         target: what scores are measured on, 0 or 1, shape (N,).
         hospital_columns: which features are derived from the hospital, shape (F,); None if nothing is known of it.
+        hospitals: of the rows, String, length N; null where not known. A model trained on "blanked" copies scores rows
+            of hospitals that the round did not train on as it will score those of new ones. None: all are known.
     """
 
     read: Callable[[NDArray[np.intp], int | None], Matrix]
@@ -68,6 +71,7 @@ class TrainingData(NamedTuple):
     weights: NDArray[Any]
     target: NDArray[Any]
     hospital_columns: NDArray[np.bool_] | None = None
+    hospitals: Series | None = None
 
 
 class FittedPart(NamedTuple):
@@ -104,6 +108,7 @@ def cross_validate(
     names: Sequence[str],
     target: NDArray[Any] | None = None,
     hospital_columns: NDArray[np.bool_] | None = None,
+    hospitals: Series | None = None,
     on_all_rows: bool = False,
 ) -> CrossValidated:
     """Train a model in rounds on arrays in memory, one booster after the other.
@@ -118,6 +123,7 @@ def cross_validate(
         names: of the features, length F.
         target: what scores are measured on, 0 or 1, shape (N,). None: the labels.
         hospital_columns: which features are derived from the hospital, shape (F,).
+        hospitals: of the rows, as in `TrainingData`.
         on_all_rows: also train one booster for each seed on all rows.
 
     Raises:
@@ -130,6 +136,7 @@ def cross_validate(
         np.asarray(weights),
         np.asarray(labels if target is None else target),
         hospital_columns,
+        hospitals,
     )
     masks = [folds.split(isic_ids, fold) for fold in range(folds.num_folds)]
     fitted: dict[Part, FittedPart] = {}
@@ -188,7 +195,7 @@ def fit_part(
     rows = train if chosen is None else train[chosen]
     validation = None
     if config.early_stopping_rounds is not None and part.fold is not None:
-        validation = Validation(data.read(held_out, part.fold), data.target[held_out])
+        validation = Validation(_read_held_out(data, part, config, train, held_out), data.target[held_out])
     elif config.early_stopping_rounds is not None:
         raise ValueError("expected rounds without early stopping for a part that trains on all rows")
     booster = fit_rows(
@@ -204,8 +211,18 @@ def fit_part(
     )
     if not len(held_out):
         return FittedPart(booster, np.empty(0))
-    seen = validation.features if validation is not None else data.read(held_out, part.fold)
+    seen = validation.features if validation is not None else _read_held_out(data, part, config, train, held_out)
     return FittedPart(booster, booster.log_odds(seen))
+
+
+def _read_held_out(
+    data: TrainingData, part: Part, config: BoosterConfig, train: NDArray[np.intp], held_out: NDArray[np.intp]
+) -> Matrix:
+    features = data.read(held_out, part.fold)
+    if config.hospital_features != "blanked" or data.hospitals is None or data.hospital_columns is None:
+        return features
+    known = known_hospitals(data.hospitals.gather(held_out), data.hospitals.gather(train).unique().to_list())
+    return blank_unknown(features, known, data.hospital_columns)
 
 
 def _rows_of(

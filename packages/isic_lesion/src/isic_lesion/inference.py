@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from polars import Series
 
-__all__ = ["CHUNK_ROWS", "known_hospitals", "predict_in_chunks", "route"]
+__all__ = ["CHUNK_ROWS", "blank_unknown", "known_hospitals", "predict_in_chunks", "route"]
 
 CHUNK_ROWS = 50_000
 
@@ -56,7 +56,7 @@ def predict_in_chunks(
     return scores
 
 
-def known_hospitals(attribution: Series, hospitals: Collection[str]) -> NDArray[np.bool_]:
+def known_hospitals(attribution: Series, hospitals: Collection[str | None]) -> NDArray[np.bool_]:
     """Return which lesions are of hospitals seen in training; a lesion without a hospital is not.
 
     Args:
@@ -66,8 +66,25 @@ def known_hospitals(attribution: Series, hospitals: Collection[str]) -> NDArray[
     Returns:
         bool, shape (N,).
     """
-    seen = set(hospitals)
+    seen = {hospital for hospital in hospitals if hospital is not None}
     return np.fromiter((hospital in seen for hospital in attribution), dtype=np.bool_, count=len(attribution))
+
+
+def blank_unknown(
+    features: NDArray[np.float32], known: NDArray[np.bool_], hospital_columns: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return features with those derived from the hospital missing where it was not seen in training.
+
+    Args:
+        features: shape (N, F); not changed.
+        known: whether the hospital was seen, shape (N,).
+        hospital_columns: which features are derived from it, shape (F,).
+    """
+    if known.all() or not hospital_columns.any():
+        return features
+    blanked = features.copy()
+    blanked[np.ix_(~known, hospital_columns)] = np.nan
+    return blanked
 
 
 def route(

@@ -25,6 +25,7 @@ from furikaeri_common.errors import InputError
 from isic_lesion.booster_files import load_booster
 from isic_lesion.boosters import Booster, Matrix, sigmoid
 from isic_lesion.cross_validation import Part
+from isic_lesion.inference import blank_unknown
 from isic_lesion.model_records import BOOSTER_FILE, FORMAT, KIND, ModelRecord, document_of, file_of, record_of
 from isic_lesion.out_of_fold import mean_log_odds
 from isic_lesion.scores import write_scores
@@ -85,11 +86,9 @@ class TableModel:
         """
         if known is not None and known.shape != (len(features),):
             raise ValueError(f"expected known of shape ({len(features)},), got {known.shape}")
-        if known is not None and self.record.config.hospital_features == "blanked" and not known.all():
-            features = features.copy()
+        if known is not None and self.record.config.hospital_features == "blanked":
             derived = set(self.record.hospital_names)
-            columns = np.asarray([name in derived for name in self.names])
-            features[np.ix_(~known, columns)] = np.nan
+            features = blank_unknown(features, known, np.asarray([name in derived for name in self.names]))
         return sigmoid(mean_log_odds([booster.log_odds(features) for booster in self.boosters]))
 
 

@@ -111,7 +111,7 @@ def train_table(
     else:
         train(in_rounds, config)
         train(on_all, config_on_all_rows(config, [rounds[part] for part in in_rounds]))
-    return _write(prepared, folds, metadata, config, out, results, rounds)
+    return _write(prepared, folds, config, out, results, rounds)
 
 
 def train_part(inputs: Mapping[str, Any], folder: Path) -> Any:
@@ -144,6 +144,7 @@ def train_part(inputs: Mapping[str, Any], folder: Path) -> Any:
         rows["weight"].to_numpy(),
         rows["target"].to_numpy(),
         np.asarray([name in of_hospital for name in names["names"]]),
+        rows[HOSPITAL],
     )
     train, held_out = np.arange(len(rows)), np.empty(0, dtype=np.intp)
     if part.fold is not None:
@@ -190,14 +191,11 @@ def _run(
 def _write(
     prepared: Prepared,
     folds: Folds,
-    metadata: DataFrame,
     config: BoosterConfig,
     out: Path,
     results: Mapping[Part, Path],
     rounds: Mapping[Part, int],
 ) -> ModelRecord:
-    import polars as pl
-
     files = {part: folder / f"booster{SUFFIXES[config.library]}" for part, folder in results.items()}
     held = {
         fold: np.flatnonzero(prepared.rows[f"held-out-{fold}"].to_numpy())
@@ -211,8 +209,7 @@ def _write(
         }
         oof = oof_frame(odds, held, prepared.table.isic_ids, config.name)
         quality = quality_by_fold(oof, prepared.table.isic_ids, prepared.rows["target"].to_numpy())
-    hospital = pl.lit(None, pl.String) if HOSPITAL not in metadata.columns else pl.col(HOSPITAL)
-    of_rows = prepared.rows.join(metadata.select("isic_id", hospital.alias(HOSPITAL)), on="isic_id", how="left")
+    of_rows = prepared.rows
     masks = {str(fold): of_rows[f"train-{fold}"] for fold in range(folds.num_folds)}
     hospitals = {fit: of_rows.filter(mask)[HOSPITAL] for fit, mask in masks.items()} | {"all": of_rows[HOSPITAL]}
     record = ModelRecord(

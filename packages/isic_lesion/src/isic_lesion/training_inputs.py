@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
         table: the features.
         names: of those that are used, in order.
         hospital_names: of those of them that are derived from the hospital.
-        rows: isic_id, target, label, weight, and for each round which rows it trains on and holds out.
+        rows: isic_id, target, attribution, label, weight, and for each round which rows it trains on and holds out.
         fitted_per_fold: whether some features are fitted on each round's training rows.
         inputs: of every task: where things lie, and marks of what they hold.
     """
@@ -94,7 +94,8 @@ def prepare(
         )
     joined = _join(table, metadata, features)
     labels = soft_labels(joined, plain=not config.soft_labels)
-    rows = joined.select("isic_id", pl.col("target").cast(pl.Int8)).with_columns(
+    hospital = pl.col(HOSPITAL) if HOSPITAL in joined.columns else pl.lit(None, pl.String).alias(HOSPITAL)
+    rows = joined.select("isic_id", pl.col("target").cast(pl.Int8), hospital).with_columns(
         pl.Series("label", labels.label), pl.Series("weight", labels.weight)
     )
     try:
