@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,7 +54,7 @@ def read_parquet(path: Path, *, fix: str = "") -> ParquetFile:
         raise InputError(f"{path}: is not a Parquet file", fix=fix)
     try:
         content = Path(path).read_bytes()
-        return ParquetFile(pl.read_parquet(content), pl.read_parquet_metadata(content))
+        return ParquetFile(pl.read_parquet(content), pl.read_parquet_metadata(io.BytesIO(content)))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except MemoryError:
