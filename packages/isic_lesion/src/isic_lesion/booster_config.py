@@ -60,10 +60,10 @@ class BoosterConfig:
     Args:
         name: of the model, in files and in the column `model` of scores: letters, digits, `.`, `_` and `-`.
         library: "xgboost", "lightgbm", "extra-trees" (scikit-learn's, scored by our own code) or "kernel" (our own).
-        params: the library's own parameters of its trees, by its own names; text, numbers or booleans.
+        params: the library's own parameters, by its own names (see `kernel_machine` for its); text, numbers or booleans.
         rounds: trees at most, at least 1; of a kernel model, Newton steps at most, of which 20 are enough.
-        early_stopping_rounds: only of boosters: stop when the validation rows' pAUC has not risen for so many rounds, and keep the
-            best; the validation scores are then a little too good. None: never.
+        early_stopping_rounds: of boosters alone: stop when the validation rows' pAUC has not risen for so many
+            rounds, and keep the best; the validation scores are then a little too good. None: never.
         seeds: one booster each per fold; their log-odds are averaged.
         device: "cpu", or for boosters "gpu" (XGBoost's `cuda`; LightGBM's `gpu` unless `params` sets `device_type`).
         threads: of each booster, at least 1; part of what fixes its bits.
@@ -150,7 +150,7 @@ def _params(library: str, params: Any) -> dict[str, bool | int | float | str]:
     for name, value in params.items():
         if name not in _PARAMS[library]:
             nearest = _nearest(str(name), sorted(_PARAMS[library]))
-            raise ValueError(f"expected params of {library}'s trees, got {name!r}{nearest}")
+            raise ValueError(f"expected params of {library}, got {name!r}{nearest}")
         if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
             _refuse(f"params.{name}", "text, a finite number, true or false", value)
     return dict(params)

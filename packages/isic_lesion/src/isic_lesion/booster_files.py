@@ -1,6 +1,7 @@
 """Boosters and their configurations on disk: the libraries' own formats, and TOML. (io)
 
-A booster's file is XGBoost's UBJSON (`.ubj`) or LightGBM's text (`.txt`). Reading one runs none of its code, and one
+A booster's file is XGBoost's UBJSON (`.ubj`) or LightGBM's text (`.txt`), that of extra trees or a kernel model is
+`.safetensors`. Reading one runs none of its code, and one
 that is damaged, or refers to what is not there, is refused before anything is scored with it.
 """
 
@@ -11,13 +12,19 @@ from pathlib import Path
 
 from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.errors import InputError
+from isic_lesion.array_models import array_library
 from isic_lesion.booster_config import BoosterConfig, Library
 from isic_lesion.booster_presets import PRESETS
 from isic_lesion.boosters import Booster
 
 __all__ = ["SUFFIXES", "load_booster", "read_config", "save_booster"]
 
-SUFFIXES: dict[Library, str] = {"xgboost": ".ubj", "lightgbm": ".txt"}
+SUFFIXES: dict[Library, str] = {
+    "xgboost": ".ubj",
+    "lightgbm": ".txt",
+    "extra-trees": ".safetensors",
+    "kernel": ".safetensors",
+}
 """How the name of a library's file ends."""
 
 
@@ -44,11 +51,14 @@ def load_booster(path: Path, *, threads: int = 1) -> Booster:
         InputError: if the file is missing, damaged, or no booster for a binary target with named features.
     """
     path = Path(path)
-    library = next((name for name, suffix in SUFFIXES.items() if suffix == path.suffix), None)
-    if library is None:
-        raise InputError(f"{path}: is no booster", fix=f"Their names end in {' or '.join(SUFFIXES.values())}")
+    libraries = [name for name, suffix in SUFFIXES.items() if suffix == path.suffix]
+    if not libraries:
+        suffixes = dict.fromkeys(SUFFIXES.values())
+        raise InputError(f"{path}: is no booster", fix=f"Their names end in {' or '.join(suffixes)}")
     try:
-        return Booster.from_bytes(path.read_bytes(), library, threads=threads)
+        content = path.read_bytes()
+        library = libraries[0] if len(libraries) == 1 else array_library(content)
+        return Booster.from_bytes(content, library, threads=threads)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The table models that come by name: the original solution's, and some that a laptop trains in minutes."""
+"""The table models that come by name: the original's, some that a laptop trains in minutes, some for few lesions."""
 
 from __future__ import annotations
 
@@ -80,6 +80,26 @@ _CONFIGS = (
         rounds=120,
         negatives_per_positive=100,
     ),
+    # For some hundred to some thousand lesions: thresholds drawn at random, small leaves, hardly a penalty. What is
+    # strongly regularised elsewhere shrinks leaves of three positives to nothing.
+    BoosterConfig(
+        name="few-lightgbm",
+        library="lightgbm",
+        params={
+            "learning_rate": 0.08,
+            "num_leaves": 31,
+            "min_data_in_leaf": 5,
+            "extra_trees": True,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "scale_pos_weight": 2.5,
+        },
+        rounds=200,
+        seeds=(42, 43, 44),
+    ),
+    BoosterConfig(name="few-extra-trees", library="extra-trees", params={"max_features": 0.6}, rounds=300),
+    BoosterConfig(name="few-kernel", library="kernel", params={"scale_pos_weight": 2.5}, rounds=30),
 )
 
 PRESETS: Mapping[str, BoosterConfig] = MappingProxyType({config.name: config for config in _CONFIGS})

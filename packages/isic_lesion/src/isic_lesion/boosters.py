@@ -1,5 +1,7 @@
 """One booster: trained on an array, and scoring arrays; XGBoost and LightGBM behind the same three functions.
 
+So are two smooth models that are no boosters, but plain arrays (`array_models`): here they go by the same name.
+
 On a CPU, the same rows, configuration and seed give the same booster to the bit, and a row's score does not depend on
 the rows around it. On a GPU the libraries promise neither across devices.
 
@@ -17,7 +19,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from isic_lesion.booster_config import BoosterConfig, Library
+from isic_lesion.array_models import ArrayModel, parse_array_model, train_array_model
+from isic_lesion.booster_config import ARRAY_LIBRARIES, BoosterConfig, Library
 from isic_lesion.native_boosters import parse_native, train_native
 from isic_lesion.training_rows import (
     TrainingRows,
@@ -42,7 +45,8 @@ class Importances(NamedTuple):
     """How much each feature is used.
 
     Attributes:
-        gain: the share of all splits' gain, adding up to 1 unless there is no split; float64, shape (F,).
+        gain: the share of all splits' gain, or of a kernel model's slopes; adding up to 1 unless nothing is used;
+            float64, shape (F,).
         splits: how many splits use it; int64, shape (F,).
     """
 
@@ -56,13 +60,13 @@ class Booster:
 
     Args:
         library: which library it belongs to.
-        native: the library's own object.
+        native: the library's own object, or the model's arrays.
         names: of the features, in the order of the columns.
         threads: with which it scores; the scores do not depend on it.
     """
 
     library: Library
-    native: xgboost.Booster | lightgbm.Booster
+    native: xgboost.Booster | lightgbm.Booster | ArrayModel
     names: tuple[str, ...]
     threads: int = 1
 
@@ -76,6 +80,8 @@ class Booster:
         matrix = _checked_matrix(features, len(self.names))
         if not len(matrix):
             return np.empty(0)
+        if isinstance(self.native, ArrayModel):
+            return self.native.log_odds(matrix)
         if self.library == "xgboost":
             # Without a copy into the library's own matrix: scoring needs no memory but the scores'.
             odds = self.native.inplace_predict(matrix, predict_type="margin", validate_features=False)
@@ -89,12 +95,16 @@ class Booster:
 
     @property
     def rounds(self) -> int:
-        """How many rounds of trees it has: fewer than asked where it was stopped early."""
+        """How many rounds of trees (a kernel model: steps) it has: fewer than asked where it was stopped early."""
+        if isinstance(self.native, ArrayModel):
+            return self.native.rounds
         counted = self.native.num_boosted_rounds if self.library == "xgboost" else self.native.current_iteration
         return int(counted())
 
     def importances(self) -> Importances:
         """Return how much each feature is used."""
+        if isinstance(self.native, ArrayModel):
+            return Importances(self.native.gain, self.native.splits)
         if self.library == "xgboost":
             place = {_encoded(name): column for column, name in enumerate(self.names)}
             gain, splits = np.zeros(len(place)), np.zeros(len(place), dtype=np.int64)
@@ -108,7 +118,9 @@ class Booster:
         return Importances(gain / gain.sum() if gain.sum() > 0 else gain, splits)
 
     def to_bytes(self) -> bytes:
-        """Return the booster in its library's own format: UBJSON of XGBoost, text of LightGBM."""
+        """Return the booster in its own format: UBJSON of XGBoost, text of LightGBM; arrays as safetensors."""
+        if isinstance(self.native, ArrayModel):
+            return self.native.to_bytes()
         if self.library == "xgboost":
             return bytes(self.native.save_raw("ubj"))
         return str(self.native.model_to_string()).encode()
@@ -120,6 +132,9 @@ class Booster:
         Raises:
             ValueError: if the bytes are no booster of the library, or its features have no names.
         """
+        if library in ARRAY_LIBRARIES:
+            model = parse_array_model(content, library)
+            return cls(library, model, model.names, threads)
         native = parse_native(content, library, threads)
         names = native.feature_names if library == "xgboost" else native.feature_name()
         if not names:
@@ -226,6 +241,9 @@ def fit_rows(
 
     if validation is not None:
         validation = Validation(_checked_matrix(validation.features, len(names)), np.asarray(validation.target))
+    if config.library in ARRAY_LIBRARIES:
+        model = train_array_model(prepared, config, seed, tuple(names))
+        return Booster(config.library, model, model.names, config.threads)
     native = train_native(prepared, config, seed, [_encoded(name) for name in names], validation)
     return Booster(config.library, native, tuple(names), config.threads)
 

@@ -26,18 +26,11 @@ from furikaeri_common.errors import MissingExtraError
 from furikaeri_common.tensors import pack_tensors, unpack_tensors
 from isic_lesion.training_rows import TrainingRows
 
-__all__ = ["EXTRA_TREES_PARAMS", "ExtraTrees", "fit_extra_trees"]
+__all__ = ["EXTRA_TREES_KIND", "ExtraTrees", "fit_extra_trees"]
 
-EXTRA_TREES_PARAMS = frozenset(
-    (
-        *("bootstrap", "criterion", "max_depth", "max_features", "max_leaf_nodes", "max_samples"),
-        *("min_impurity_decrease", "min_samples_leaf", "min_samples_split", "min_weight_fraction_leaf"),
-        "scale_pos_weight",
-    )
-)
-"""Parameters by scikit-learn's names, and `scale_pos_weight`, which multiplies the weights of positives."""
+EXTRA_TREES_KIND = "isic extra trees"
+"""What its file says it is."""
 
-_KIND = "isic extra trees"
 _FORMAT = 1
 _LARGEST = np.float32(1e30)
 _MARGIN = 1e-6  # keeps log-odds finite where all leaves are pure
@@ -127,7 +120,7 @@ class ExtraTrees:
     def to_bytes(self) -> bytes:
         """Return the trees as a safetensors file."""
         return pack_tensors(
-            {"kind": _KIND, "format": _FORMAT, "names": list(self.names)},
+            {"kind": EXTRA_TREES_KIND, "format": _FORMAT, "names": list(self.names)},
             {name: getattr(self, name) for name in _DTYPES},
         )
 
@@ -139,8 +132,8 @@ class ExtraTrees:
             ValueError: if they are damaged or something else.
         """
         document, arrays = unpack_tensors(content)
-        if document.get("kind") != _KIND or document.get("format") != _FORMAT:
-            raise ValueError(f"expected {_KIND} of format {_FORMAT}, got {str(document.get('kind'))[:40]!r}")
+        if document.get("kind") != EXTRA_TREES_KIND or document.get("format") != _FORMAT:
+            raise ValueError(f"expected {EXTRA_TREES_KIND} of format {_FORMAT}, got {str(document.get('kind'))[:40]!r}")
         names = document.get("names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
             raise ValueError("expected names of features")
@@ -167,7 +160,7 @@ def fit_extra_trees(
     Args:
         rows: of shape (N, F), of both classes.
         names: of the features, length F.
-        params: see `EXTRA_TREES_PARAMS`.
+        params: scikit-learn's by their names, and `scale_pos_weight`, which multiplies the weights of positives.
         trees: how many, at least 1.
         seed: of all that is drawn.
         threads: that grow them.

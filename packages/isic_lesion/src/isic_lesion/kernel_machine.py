@@ -43,7 +43,7 @@ from furikaeri_common.tensors import pack_tensors, unpack_tensors
 from isic_lesion.normal_scores import NormalScores, fit_normal_scores, normal_scores
 from isic_lesion.training_rows import TrainingRows
 
-__all__ = ["KERNEL_PARAMS", "KernelMachine", "fit_kernel_machine"]
+__all__ = ["KERNEL_KIND", "KERNEL_PARAMS", "KernelMachine", "fit_kernel_machine"]
 
 KERNEL_PARAMS: Mapping[str, float] = {
     "gamma": 1.0,
@@ -55,7 +55,9 @@ KERNEL_PARAMS: Mapping[str, float] = {
 """Parameters and their defaults: the first two as above; the scale of columns of 0 and 1 beside a standard deviation of
 1; what multiplies the weights of positives; and how many rows are learnt from. All above 0."""
 
-_KIND = "isic kernel machine"
+KERNEL_KIND = "isic kernel machine"
+"""What its file says it is."""
+
 _FORMAT = 1
 _BLOCK_VALUES = 1 << 22  # of the kernel, held at once
 _TOLERANCE = 1e-9  # of the sum, relative: then no step is worth taking
@@ -120,7 +122,7 @@ class KernelMachine:
         """Return the model as a safetensors file."""
         told = {"intercept": self.intercept, "rate": self.rate, "rounds": self.rounds}
         return pack_tensors(
-            {"kind": _KIND, "format": _FORMAT, "names": list(self.names), **told},
+            {"kind": KERNEL_KIND, "format": _FORMAT, "names": list(self.names), **told},
             {"rows": self.rows, "coefficients": self.coefficients, "gain": self.gain, **self.scores._asdict()},
         )
 
@@ -132,8 +134,8 @@ class KernelMachine:
             ValueError: if it is damaged or something else.
         """
         document, arrays = unpack_tensors(content)
-        if document.get("kind") != _KIND or document.get("format") != _FORMAT:
-            raise ValueError(f"expected {_KIND} of format {_FORMAT}, got {str(document.get('kind'))[:40]!r}")
+        if document.get("kind") != KERNEL_KIND or document.get("format") != _FORMAT:
+            raise ValueError(f"expected {KERNEL_KIND} of format {_FORMAT}, got {str(document.get('kind'))[:40]!r}")
         names = document.get("names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
             raise ValueError("expected names of features")

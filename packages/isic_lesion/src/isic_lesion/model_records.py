@@ -16,7 +16,7 @@ __all__ = ["BOOSTER_FILE", "FORMAT", "KIND", "ModelRecord", "document_of", "file
 
 KIND = "isic table model"
 FORMAT = 1
-BOOSTER_FILE = re.compile(r"boosters/(?:fold-(?P<fold>\d{1,2})|all)-seed-(?P<seed>\d{1,10})\.(?:ubj|txt)")
+BOOSTER_FILE = re.compile(r"boosters/(?:fold-(?P<fold>\d{1,2})|all)-seed-(?P<seed>\d{1,10})\.(?:ubj|txt|safetensors)")
 _NOTICE = "Not a medical device. Trained on lesions whose licences may forbid commercial use."
 
 

@@ -174,7 +174,15 @@ def require_library(name: Library) -> None:
     Raises:
         MissingExtraError: if it is not.
     """
-    _library(name)
+    try:
+        if name == "extra-trees":
+            import sklearn.ensemble  # noqa: F401
+        elif name == "kernel":
+            import scipy.linalg  # noqa: F401
+        else:
+            _library(name)
+    except ImportError as error:
+        raise MissingExtraError("a table model", distribution="furikaeri-isic-lesion", extra="table") from error
 
 
 def _xgboost_of(content: bytes, threads: int) -> Any:

@@ -1,0 +1,140 @@
+"""Extra trees and kernel models wherever boosters go: configured, trained, kept, resumed, refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from furikaeri_common.errors import InputError
+from isic_lesion.booster_config import ARRAY_LIBRARIES, BoosterConfig
+from isic_lesion.booster_files import load_booster, read_config, save_booster
+from isic_lesion.booster_presets import PRESETS
+from isic_lesion.boosters import Booster, fit, sigmoid
+from isic_lesion.metrics import auc
+from isic_lesion.training_rows import TrainingRows
+
+NAMES = ("plain", "with space", "a[0]<b>,c:{d}", "größe")
+
+
+def config_of(library: str, **changes: Any) -> BoosterConfig:
+    return dataclasses.replace(PRESETS[f"few-{library}"], rounds=15, **changes)
+
+
+@pytest.fixture(scope="module")
+def rows() -> TrainingRows:
+    """Two hundred rows with holes, whose first two columns tell the label."""
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(200, len(NAMES))).astype(np.float32)
+    labels = (features[:, 0] + features[:, 1] + rng.normal(size=200) > 1.2).astype(np.float32)
+    features[rng.random(features.shape) < 0.1] = np.nan
+    return TrainingRows(features, labels, np.where(rng.random(200) < 0.1, 0.5, 1).astype(np.float32))
+
+
+def fitted(rows: TrainingRows, config: BoosterConfig, *, seed: int = 1, **more: Any) -> Booster:
+    return fit(*rows, config, seed=seed, names=NAMES, **more)
+
+
+@pytest.mark.parametrize("library", ARRAY_LIBRARIES)
+def test_goes_where_a_booster_goes(rows: TrainingRows, library: str, tmp_path: Path) -> None:
+    booster = fitted(rows, config_of(library))
+    assert auc(rows.labels, booster.predict(rows.features)) > 0.85
+    save_booster(booster, tmp_path / "b.safetensors")
+    again = load_booster(tmp_path / "b.safetensors")
+    assert (again.library, again.names, again.rounds) == (library, NAMES, booster.rounds)
+    assert again.to_bytes() == booster.to_bytes()
+    assert np.array_equal(again.log_odds(rows.features), booster.log_odds(rows.features))
+    assert np.array_equal(again.predict(rows.features), sigmoid(booster.log_odds(rows.features)))
+    assert again.log_odds(rows.features[:0]).shape == (0,)
+    used = again.importances()
+    assert used.gain.sum() == pytest.approx(1)
+    assert set(np.argsort(used.gain)[-2:]) == {0, 1}
+    assert used.splits.dtype == np.int64
+
+
+@pytest.mark.parametrize("library", ARRAY_LIBRARIES)
+def test_same_rows_and_seed_give_the_same_bytes(rows: TrainingRows, library: str) -> None:
+    config = config_of(library, negatives_per_positive=1.5, feature_noise={"plain": 0.1})
+    first = fitted(rows, config)
+    assert first.to_bytes() == fitted(rows, config).to_bytes()
+    assert first.to_bytes() != fitted(rows, config, seed=2).to_bytes()
+    assert first.to_bytes() != fitted(rows, config, fold=0).to_bytes()
+
+
+@pytest.mark.parametrize("library", ARRAY_LIBRARIES)
+def test_blanked_copies_are_learnt_too(rows: TrainingRows, library: str) -> None:
+    hospital = np.asarray([True, False, False, True])
+    booster = fitted(rows, config_of(library, hospital_features="blanked"), hospital_columns=hospital)
+    blank = rows.features.copy()
+    blank[:, hospital] = np.nan
+    assert auc(rows.labels, booster.predict(blank)) > 0.75
+
+
+@pytest.mark.parametrize("library", ARRAY_LIBRARIES)
+@pytest.mark.parametrize("cut", [0, 7, 100, -8])
+def test_a_file_cut_short_is_refused_in_one_line(rows: TrainingRows, library: str, cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "b.safetensors"
+    path.write_bytes(fitted(rows, config_of(library)).to_bytes()[:cut])
+    with pytest.raises(InputError, match=r"b\.safetensors: no whole safetensors file") as refused:
+        load_booster(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_strange_files_are_refused(rows: TrainingRows, tmp_path: Path) -> None:
+    trees, kernel = (fitted(rows, config_of(library)) for library in ARRAY_LIBRARIES)
+    with pytest.raises(ValueError, match=r"no kernel model .expected isic kernel machine"):
+        Booster.from_bytes(trees.to_bytes(), "kernel")
+    with pytest.raises(ValueError, match="no extra-trees model"):
+        Booster.from_bytes(kernel.to_bytes(), "extra-trees")
+    with pytest.raises(ValueError, match=r"name ending in \.safetensors"):
+        save_booster(trees, tmp_path / "b.txt")
+    for content in (b"", b"{}", b"\xff" * 30, (2).to_bytes(8, "little") + b"{}"):
+        (tmp_path / "b.safetensors").write_bytes(content)
+        with pytest.raises(InputError, match=r"b\.safetensors: (no whole safetensors file|expected a document)"):
+            load_booster(tmp_path / "b.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("library", "params", "message"),
+    [
+        ("extra-trees", {"max_features": 7.5}, "few-extra-trees: extra-trees refuses a parameter .*max_features"),
+        ("extra-trees", {"criterion": "gina"}, "refuses a parameter .*criterion"),
+        ("kernel", {"penalty": 0}, "few-kernel: kernel refuses a parameter .*penalty above 0, got 0"),
+    ],
+)
+def test_a_value_that_is_refused_is_told(
+    rows: TrainingRows, library: str, params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        fitted(rows, config_of(library, params=params))
+
+
+def test_rows_of_one_class_are_no_fault_of_a_parameter(rows: TrainingRows) -> None:
+    for library in ARRAY_LIBRARIES:
+        with pytest.raises(ValueError, match="label 0 and of label 1"):
+            fitted(rows._replace(labels=np.zeros(200, np.float32)), config_of(library))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"params": {"max_dept": 3}}, "params of extra-trees, got 'max_dept'; did you mean 'max_depth'"),
+        ({"early_stopping_rounds": 5}, "early_stopping_rounds: none for extra-trees; got 5"),
+        ({"device": "gpu"}, "device: 'cpu' for extra-trees; got 'gpu'"),
+    ],
+)
+def test_bad_configurations_name_the_field(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BoosterConfig.from_json({"name": "m", "library": "extra-trees", "rounds": 3, **change})
+
+
+def test_a_toml_file_stands_on_a_preset(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "few-kernel"\n[params]\npenalty = 0.3\n')
+    config = read_config(str(path))
+    assert config.params == {**PRESETS["few-kernel"].params, "penalty": 0.3}
+    assert BoosterConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
