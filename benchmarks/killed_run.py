@@ -3,8 +3,8 @@
     uv run python benchmarks/killed_run.py --kills 10
 
 Makes a folder up, lets `isic run` finish once undisturbed, then starts it anew and kills it (SIGKILL, with all its
-workers) after a random share (2 to 25 %) of the time the first one took, as often as asked, and at last lets it finish. Prints at
-which stage each kill struck, and compares every file that the two runs promise to make alike.
+workers) after a random share (2 to 25 %) of the time the first one took, as often as asked, and at last lets it finish.
+Prints at which stage each kill struck, and compares every file that the two runs promise to make alike.
 """
 
 from __future__ import annotations

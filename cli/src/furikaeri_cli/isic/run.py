@@ -67,8 +67,13 @@ class Ran(NamedTuple):
 def run_cli(
     data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Holds train-metadata.csv.")] = Path("data"),
     recipe: Annotated[
-        str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe by name (see --recipes), or a TOML file.")
-    ] = "small",
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME|FILE",
+            help="A recipe by name (see --recipes), or a TOML file; else the one that suits the number of lesions.",
+        ),
+    ] = None,
     test: Annotated[
         Path | None,
         typer.Option("--test", metavar="FOLDER", help="Holds test-metadata.csv; else the data folder, if it has one."),
@@ -118,7 +123,8 @@ def run_cli(
     )
     from isic_lesion.recipe import read_recipe
 
-    ran = run_recipe(read_recipe(recipe), given, runs=runs, workers=workers, output=output)
+    chosen = recipe or _suiting(data, output)
+    ran = run_recipe(read_recipe(chosen), given, runs=runs, workers=workers, output=output)
     _print(output, ran)
 
 
@@ -235,6 +241,17 @@ def _test_in(data: Path) -> Path | None:
 
 def _cores() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _suiting(data: Path, output: Output) -> str:
+    """Return the name of the recipe that suits the number of lesions."""
+    from isic_lesion.dataset import open_lesions
+    from isic_lesion.recipe import FEW_LESIONS
+
+    number = len(open_lesions(data).read(["isic_id"]))
+    name = "few" if number < FEW_LESIONS else "small"
+    output.note(f"{number:,} lesions: the recipe {name!r} suits them (see --recipes)")
+    return name
 
 
 def _list_recipes(output: Output) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +19,23 @@ from isic_lesion.booster_presets import PRESETS
 from isic_lesion.folds import Scheme
 from isic_lesion.stack import StackConfig
 
-__all__ = ["RECIPES", "FeaturesPart", "FoldsPart", "InferencePart", "Recipe", "read_recipe", "recipe_from"]
+__all__ = [
+    "FEW_LESIONS",
+    "RECIPES",
+    "FeaturesPart",
+    "FoldsPart",
+    "InferencePart",
+    "Recipe",
+    "read_recipe",
+    "recipe_from",
+]
 
 _FOLDER = Path(__file__).with_name("recipes")
 RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
 """The recipes that come by name."""
+
+FEW_LESIONS = 20_000
+"""Below so many lesions the recipe `few` does better than `small`, which draws some of the benign ones."""
 
 _WITHOUT = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
 
@@ -90,7 +102,7 @@ class Recipe:
     folds: FoldsPart = FoldsPart()
     features: FeaturesPart = FeaturesPart()
     models: tuple[BoosterConfig, ...]
-    stack: StackConfig = StackConfig()
+    stack: StackConfig = field(default_factory=StackConfig)
     inference: InferencePart = InferencePart()
 
     def __post_init__(self) -> None:
