@@ -120,7 +120,7 @@ def prove(bundle: Path, predictor: Predictor, config: ProofConfig) -> Proof:
             archive.extractall(folder)
         before = _state(folder)
         seen = _score_in_clean_room(folder, place, {"data": data, "out": place / "out.csv", **given}, config.timeout)
-        changed = sorted(str(path.relative_to(folder)) for path, _ in before ^ _state(folder))
+        changed = sorted({path.relative_to(folder).as_posix() for path, _ in before ^ _state(folder)})
         for wrong, what in (
             (seen["sockets"], f"wanted a socket {seen['sockets']} times"),
             (seen["strangers"], f"imports from outside: {_some(seen['strangers'])}"),
@@ -241,8 +241,8 @@ def _compare(expected: Path, got: Path) -> None:
 
 
 def _state(folder: Path) -> set[tuple[Path, int]]:
-    """Return every file and folder below one, and when it was written."""
-    return {(path, path.stat().st_mtime_ns) for path in (folder, *folder.rglob("*"))}
+    """Return everything below a folder, and when it was written."""
+    return {(path, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 def _some(names: Sequence[str]) -> str:

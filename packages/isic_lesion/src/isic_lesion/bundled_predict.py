@@ -88,10 +88,10 @@ def main(
     from isic_lesion.scores import average_members, read_many_scores
     from isic_lesion.submission import write_submission
 
-    predictor = open_predictor(_HERE)
+    lesions = open_lesions(_data_folder() if data is None else Path(data), "test")
     predicted = predict(
-        predictor,
-        open_lesions(_data_folder() if data is None else Path(data), "test"),
+        open_predictor(_HERE),
+        lesions,
         image_scores=average_members(read_many_scores([Path(file) for file in image_scores])) if image_scores else None,
         past=[Path(file) for file in past],
         chunk_rows=chunk_rows,
