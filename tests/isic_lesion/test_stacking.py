@@ -356,3 +356,26 @@ def test_real_scores_of_two_models(real_data: Path) -> None:
     figures = {line.name: line.estimate for line in made.known.lines}
     assert figures["gbdt"].per_fold == pytest.approx([0.16132415030332778, 0.17584563167278894])
     assert figures[STACK].pooled >= figures["gbdt"].pooled > figures["mlp"].pooled
+
+
+def test_equal_weights_look_at_no_label(folds: Folds, tmp_path: Path) -> None:
+    scores = held_out(folds)
+    equal = fit_stack(scores, METADATA, folds, StackConfig(weights="equal"))
+    assert equal.weights_known == pytest.approx(dict.fromkeys(WORTH, 1 / 3))
+    assert equal.known is not None
+    assert equal.known.fold_weights == ()
+    estimates = {line.name: line.estimate for line in equal.known.lines}
+    assert estimates[STACK].pooled == pytest.approx(estimates[EQUAL].pooled, abs=1e-3)  # ties but for rounding
+    assert NESTED not in estimates
+    shuffled = METADATA.with_columns(pl.col("target").shuffle(seed=3))
+    assert fit_stack(scores, shuffled, folds, StackConfig(weights="equal")).weights_known == equal.weights_known
+    stacked = stack_held_out(equal, scores, folds)
+    ranked = scores.with_columns(rank=pl.col("score").rank().over("model"))
+    joined = stacked.sort("score").join(
+        ranked.group_by("isic_id").agg(pl.col("rank").sum()), on="isic_id", maintain_order="left"
+    )
+    assert joined["rank"].is_sorted()
+    write_stack(equal, tmp_path / "stack.json")
+    assert read_stack(tmp_path / "stack.json") == equal
+    with pytest.raises(ValueError, match="expected weights of"):
+        StackConfig(weights="some")  # type: ignore[arg-type]

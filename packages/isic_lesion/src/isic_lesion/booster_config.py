@@ -60,7 +60,7 @@ class BoosterConfig:
     Args:
         name: of the model, in files and in the column `model` of scores: letters, digits, `.`, `_` and `-`.
         library: "xgboost", "lightgbm", "extra-trees" (scikit-learn's, scored by our own code) or "kernel" (our own).
-        params: the library's own parameters, by its own names (see `kernel_machine` for its); text, numbers or booleans.
+        params: the library's own parameters, by its own names (see `kernel_machine`); text, numbers or booleans.
         rounds: trees at most, at least 1; of a kernel model, Newton steps at most, of which 20 are enough.
         early_stopping_rounds: of boosters alone: stop when the validation rows' pAUC has not risen for so many
             rounds, and keep the best; the validation scores are then a little too good. None: never.

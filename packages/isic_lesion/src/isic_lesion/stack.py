@@ -24,6 +24,7 @@ class StackConfig:
     Args:
         known_models: patterns (`*`, `?`) of the models that may score lesions of known hospitals; empty: all.
         unknown_models: the same for lesions of other hospitals.
+        weights: "chosen" on the held-out scores, or "equal": on some hundred lesions chosen ones fit chance.
         objective: what weights are chosen by, "pooled" or "mean" (see `blending.choose_weights`).
         rank_within: held-out scores are ranked with "all" others of the model, or within their "fold".
         trials: how many weights are tried at most for each choice.
@@ -34,6 +35,7 @@ class StackConfig:
 
     known_models: tuple[str, ...] = ()
     unknown_models: tuple[str, ...] = ()
+    weights: Literal["chosen", "equal"] = "chosen"
     objective: Objective = "pooled"
     rank_within: Literal["all", "fold"] = "all"
     trials: int = 200
@@ -47,6 +49,7 @@ class StackConfig:
         if not 0 <= self.least_weight < 1:
             raise ValueError(f"expected least_weight in [0, 1), got {self.least_weight}")
         for name, value, possible in (
+            ("weights", self.weights, ("chosen", "equal")),
             ("objective", self.objective, ("pooled", "mean")),
             ("rank_within", self.rank_within, ("all", "fold")),
         ):

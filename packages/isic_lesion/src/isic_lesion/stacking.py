@@ -87,7 +87,8 @@ def fit_stack(scores: DataFrame, labels: DataFrame, folds: Folds, config: StackC
 def stack_held_out(stack: Stack, scores: DataFrame, folds: Folds) -> DataFrame:
     """Return the stack's own held-out scores: each fold with the weights that were chosen on the others.
 
-    Without nested weights the final ones are taken, which have seen the labels of what they score.
+    Without nested weights the final ones are taken, which have seen the labels of what they score (equal ones
+    have not).
 
     Returns:
         isic_id, fold, model, score: `STACK` for rows of known hospitals, `STACK_UNKNOWN` for those of unknown ones
@@ -137,6 +138,8 @@ def _fit(rows: HeldOutRows, labels: DataFrame, folds: Folds, config: StackConfig
         )
 
     def choose(chosen_on: NDArray[np.bool_]) -> NDArray[np.float64]:
+        if config.weights == "equal":
+            return np.full(len(shares), 1 / len(shares))
         return choose_weights(
             shares[:, chosen_on],
             malignant[chosen_on],
@@ -152,7 +155,8 @@ def _fit(rows: HeldOutRows, labels: DataFrame, folds: Folds, config: StackConfig
 
     weights = choose(np.ones_like(malignant))
     rounds = [fold != k for k in range(folds.num_folds)]
-    can_nest = config.nested and len(np.unique(fold)) > 1 and all(_can_judge(malignant[on], fold[on]) for on in rounds)
+    wanted = config.nested and config.weights == "chosen"  # equal weights have seen no labels anyway
+    can_nest = wanted and len(np.unique(fold)) > 1 and all(_can_judge(malignant[on], fold[on]) for on in rounds)
     fold_weights = np.array([choose(on) for on in rounds]) if can_nest else np.empty((0, len(weights)))
     lines = [
         line(model, values, weight) for model, values, weight in zip(rows.models, shares, weights.tolist(), strict=True)

@@ -4,6 +4,7 @@
 - `original`: what the gold-medal team's deck tells of: aggregates by patient, location, hospital, tile type and their
   combinations, and history by age; `original-file-order` has the team's shift by the order of the file instead.
 - `full`: about 3,000.
+- `few`: about 120 of the lesion itself, for some hundred to some thousand lesions (see `few`).
 
 Scores of image models (`image_features`) and earlier contests (`past_features`) are joined to any of them.
 """
@@ -14,9 +15,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from isic_lesion.features.feature import CLUSTER, Feature
 from isic_lesion.features.feature_set import FeatureSet
+from isic_lesion.features.few import few_features
 from isic_lesion.features.lesion import columns, interactions, one_hots
 
-__all__ = ["CATALOGUE", "GROUPS", "count", "full", "in_group", "isolation", "original", "original_file_order", "small"]
+__all__ = [
+    "CATALOGUE",
+    "GROUPS",
+    "count",
+    "few",
+    "full",
+    "in_group",
+    "isolation",
+    "original",
+    "original_file_order",
+    "small",
+]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "patient": ("patient_id",),
@@ -163,11 +176,17 @@ def full() -> FeatureSet:
     return FeatureSet(name="full", features=tuple(features))
 
 
+def few() -> FeatureSet:
+    """Return about 120 features of the lesion itself, for some hundred to some thousand lesions."""
+    return FeatureSet(name="few", features=few_features())
+
+
 CATALOGUE: Mapping[str, Callable[[], FeatureSet]] = {
     "small": small,
     "original": original,
     "original-file-order": original_file_order,
     "full": full,
+    "few": few,
 }
 """Name -> the function that returns the set."""
 

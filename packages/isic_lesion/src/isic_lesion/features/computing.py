@@ -121,6 +121,8 @@ def _of_one_formula(
                 by_group.setdefault(feature.group, []).append(feature)
             case "one_hot":
                 yield feature.name, _one_hot(rows, feature)
+            case "any_of":
+                yield feature.name, _any_of(rows, feature)
             case "history":
                 yield feature.name, history(feature.statistic, rows.once(visits_of), lambda: values)
             case "file_order":
@@ -154,6 +156,12 @@ def _one_hot(rows: Rows, feature: Feature) -> Numbers:
     categories = rows.categories(feature.group)
     is_it = np.array([*(float(key == feature.category) for key in categories.keys), np.nan])
     return is_it[categories.code]
+
+
+def _any_of(rows: Rows, feature: Feature) -> Numbers:
+    categories = rows.categories(feature.group)
+    is_one = np.array([*(float(key[0] in feature.category) for key in categories.keys), np.nan])
+    return is_one[categories.code]
 
 
 def _within_patients(

@@ -4,6 +4,7 @@ Kinds of features, and what a row's value is:
 
 - `lesion`: a formula over the row's own columns; a bare column is the shortest formula.
 - `one_hot`: 1 where the columns of `group` hold the categories of `category`, 0 where not, NaN where one is missing.
+- `any_of`: 1 where the one column of `group` holds any of the categories of `category`, 0 where not, NaN where missing.
 - `group`: a statistic of a formula within the row's group, the rows that share the values of the `group` columns.
 - `history`: the same patient and body location at earlier ages.
 - `outlier`: how isolated the lesion is among its patient's.
@@ -26,7 +27,7 @@ from isic_lesion.features.formulas import canonical_formula, columns_of, short_f
 
 __all__ = ["CLUSTER", "STATISTICS", "Feature", "Kind"]
 
-Kind = Literal["lesion", "one_hot", "group", "history", "outlier", "file_order"]
+Kind = Literal["lesion", "one_hot", "any_of", "group", "history", "outlier", "file_order"]
 
 CLUSTER = "cluster"
 """In a group's columns: the k-means cluster of lesions that look alike, fitted with the population."""
@@ -34,6 +35,7 @@ CLUSTER = "cluster"
 STATISTICS: Mapping[str, tuple[str, ...]] = {
     "lesion": ("",),
     "one_hot": ("",),
+    "any_of": ("",),
     "group": ("z", "difference", "ratio", "rank", "mean", "sd", "min", "max", "sum", "count"),
     "history": ("previous", "change", "change_per_year", "number", "years"),
     "outlier": ("local_outlier_factor",),
@@ -41,7 +43,7 @@ STATISTICS: Mapping[str, tuple[str, ...]] = {
 }
 """The statistics of each kind."""
 
-_WITHOUT_FORMULA = {("group", "count"), ("history", "number"), ("history", "years"), ("one_hot", "")}
+_WITHOUT_FORMULA = {("group", "count"), ("history", "number"), ("history", "years"), ("one_hot", ""), ("any_of", "")}
 _HISTORY_COLUMNS = ("patient_id", "tbp_lv_location")
 _WORDS = {
     "z": "z-score",
@@ -63,8 +65,8 @@ class Feature:
         name: unique in its set; without spaces, brackets, quotes, commas and colons, which boosters refuse.
         kind: what it is (see the module).
         formulas: of the row's own columns; one, several for an outlier score, or none where nothing is measured.
-        group: the category columns of a group, or of a one-hot category.
-        category: the categories of `group` that are 1; only of kind one_hot.
+        group: the category columns of a group, or of a one-hot category; of kind any_of it is one.
+        category: the categories of `group` that are 1; only of kinds one_hot and any_of.
         statistic: one of `STATISTICS[kind]`.
         neighbours: of the local outlier factor, at least 1.
 
@@ -100,11 +102,15 @@ class Feature:
         if len(self.formulas) < 1 if many else len(self.formulas) != int(measured):
             expected = "at least one formula" if many else "one formula" if measured else "no formula"
             raise ValueError(f"{self.name}: expected {expected}, got {len(self.formulas)}")
-        if bool(self.group) != (self.kind in ("group", "one_hot")) or len(set(self.group)) != len(self.group):
+        grouped = self.kind in ("group", "one_hot", "any_of")
+        if bool(self.group) != grouped or len(set(self.group)) != len(self.group):
             raise ValueError(f"{self.name}: expected distinct group columns of kind group or one_hot, got {self.group}")
-        if (len(self.category) if self.kind != "one_hot" else len(self.category) - len(self.group)) != 0:
+        if self.kind == "any_of":
+            if len(self.group) != 1 or not self.category or len(set(self.category)) != len(self.category):
+                raise ValueError(f"{self.name}: expected one column and its categories, each once, got {self.category}")
+        elif (len(self.category) if self.kind != "one_hot" else len(self.category) - len(self.group)) != 0:
             raise ValueError(f"{self.name}: expected a category for each of {self.group}, got {self.category}")
-        if CLUSTER in self.group and (self.kind == "one_hot" or len(self.group) > 1):
+        if CLUSTER in self.group and (self.kind != "group" or len(self.group) > 1):
             raise ValueError(f"{self.name}: expected {CLUSTER!r} alone, in a group, got {self.group}")
         if (self.neighbours < 1) if self.kind == "outlier" else self.neighbours:
             raise ValueError(f"{self.name}: expected neighbours >= 1 of an outlier score alone, got {self.neighbours}")
@@ -149,6 +155,8 @@ class Feature:
                 return of
             case "one_hot":
                 return " and ".join(f"{at} is {what}" for at, what in zip(self.group, self.category, strict=True))
+            case "any_of":
+                return f"{self.group[0]} is any of {', '.join(self.category)}"
             case "group":
                 return f"{statistic}{f' of {of}' if of else ''} within {' x '.join(self.group)}"
             case "history":

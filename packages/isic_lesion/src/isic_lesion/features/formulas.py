@@ -1,11 +1,11 @@
 """Formulas over a lesion's own columns: text that is read, never run.
 
 A formula is arithmetic in the column names, such as `minorAxisMM / size`. The prefix `tbp_lv_` may be dropped, and
-`size` and `age` stand for clin_size_long_diam_mm and age_approx. The functions are `abs`, `sqrt`, `log1p`, `logit`,
-`atan2` and `hypot`.
+`size` and `age` stand for clin_size_long_diam_mm and age_approx. The functions are `abs`, `sqrt`, `log`, `log1p`,
+`logit`, `atan2`, `hypot` and `below`: 1 where the first argument is less than the second, else 0.
 
 A divisor is moved away from 0 by 1e-6, to its own side (0 itself upwards), so no quotient is infinite. Whatever has no
-real value (the root of a negative number) is NaN, and so is what depends on a missing value.
+real value (the root or logarithm of a negative number) is NaN, and so is what depends on a missing value.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ def _logit(share: Numbers) -> Numbers:
     return np.asarray(np.log(clipped / (1 - clipped)))
 
 
+def _below(values: Numbers, bound: Numbers) -> Numbers:
+    return np.where(np.isnan(values) | np.isnan(bound), np.nan, np.where(values < bound, 1.0, 0.0))
+
+
 _OPERATORS: dict[type[ast.operator], Callable[[Numbers, Numbers], Numbers]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -59,10 +63,12 @@ _OPERATORS: dict[type[ast.operator], Callable[[Numbers, Numbers], Numbers]] = {
 _FUNCTIONS: dict[str, tuple[int, Callable[..., Numbers]]] = {
     "abs": (1, np.abs),
     "sqrt": (1, np.sqrt),
+    "log": (1, np.log),
     "log1p": (1, np.log1p),
     "logit": (1, _logit),
     "atan2": (2, np.arctan2),
     "hypot": (2, np.hypot),
+    "below": (2, _below),
 }
 
 
