@@ -53,14 +53,6 @@ ISIC = Group(
     "Skin lesion triage from 3D total body photography.",
     (
         Command("run", "furikaeri_cli.isic.run", "run_cli", "Run the whole chain, from raw data to a submission."),
-        Command("predict", "furikaeri_cli.isic.predict", "predict_cli", "Score lesions with a finished run."),
-        Command("pack", "furikaeri_cli.isic.pack", "pack_cli", "Pack a finished run for use offline, and prove it."),
-        Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
-        Command("report", "furikaeri_cli.isic.report", "report_cli", "Write what scores are worth as one page."),
-        Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
-        Command("features", "furikaeri_cli.isic.features", "features_cli", "Compute what table models learn from."),
-        Command("train-table", "furikaeri_cli.isic.train_table", "train_table_cli", "Train a table model in rounds."),
-        Command("stack", "furikaeri_cli.isic.stack", "stack_cli", "Make one score out of many models'."),
         Group(
             "data",
             "Data folders of the contest's form.",
@@ -70,6 +62,14 @@ ISIC = Group(
                 Command("import", "furikaeri_cli.isic.data_import", "import_cli", "Make a data folder of pictures."),
             ),
         ),
+        Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
+        Command("features", "furikaeri_cli.isic.features", "features_cli", "Compute what table models learn from."),
+        Command("train-table", "furikaeri_cli.isic.train_table", "train_table_cli", "Train a table model in rounds."),
+        Command("stack", "furikaeri_cli.isic.stack", "stack_cli", "Make one score out of many models'."),
+        Command("predict", "furikaeri_cli.isic.predict", "predict_cli", "Score lesions with a finished run."),
+        Command("score", "furikaeri_cli.isic.score", "score_cli", "Score a submission as the contest does."),
+        Command("report", "furikaeri_cli.isic.report", "report_cli", "Write what scores are worth as one page."),
+        Command("pack", "furikaeri_cli.isic.pack", "pack_cli", "Pack a finished run for use offline, and prove it."),
     ),
 )
 
