@@ -69,8 +69,9 @@ def parse_native(content: bytes, library: Library, threads: int) -> Any:
                 text = content.decode()
                 check_lightgbm(text)
                 return _lightgbm_of(text)
-            check_xgboost(read_ubjson(content))
-            return _xgboost_of(content, threads)
+            document = read_ubjson(content)
+            check_xgboost(document)
+            return _with_base_score(_xgboost_of(content, threads), document)
     except (ValueError, _native_error(library)) as error:
         raise ValueError(f"no {library} booster ({_first_line(error)})") from error
 
@@ -178,7 +179,7 @@ def require_library(name: Library) -> None:
         if name == "extra-trees":
             import sklearn.ensemble  # noqa: F401
         elif name == "kernel":
-            import scipy.linalg  # noqa: F401
+            import scipy.spatial.distance  # noqa: F401
         else:
             _library(name)
     except ImportError as error:
@@ -188,6 +189,18 @@ def require_library(name: Library) -> None:
 def _xgboost_of(content: bytes, threads: int) -> Any:
     native = _library("xgboost").Booster({"nthread": threads, "verbosity": 0, "device": "cpu"})
     native.load_model(bytearray(content))
+    return native
+
+
+def _with_base_score(native: Any, document: Any) -> Any:
+    """Return the booster with the base score of its file.
+
+    XGBoost before 3.1 takes what later ones write there, such as `[1E-1]`, for its own default, without a word.
+    """
+    told = document["learner"]["learner_model_param"]["base_score"].strip("[]")
+    taken = json.loads(native.save_config())["learner"]["learner_model_param"]["base_score"].strip("[]")
+    if float(told) != float(taken):
+        native.set_param({"base_score": told})
     return native
 
 
