@@ -21,6 +21,7 @@ from furikaeri_common.errors import InputError, MissingExtraError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.runs import start_run
 from furikaeri_common.stages import run_stages
+from isic_lesion.booster_presets import PRESETS
 from isic_lesion.bundle_proof import ProofConfig, prove, wanted_image_models
 from isic_lesion.dataset import open_lesions
 from isic_lesion.folds import assign_patient_folds
@@ -125,7 +126,7 @@ def test_it_holds_what_scores_and_nothing_else(bundle: Path, ran: Path) -> None:
         assert str(ran) not in text
     assert "CC-BY-NC" in notice
     assert "It was not proved" in readme
-    assert "small-lightgbm-no-hospital: 1 booster of lightgbm" in readme
+    assert "small-lightgbm-no-hospital: lightgbm, 1 fit" in readme
 
 
 def test_it_is_a_run_to_score_with(unpacked: Path, made_up: Path, expected: bytes, tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_it_is_proved_where_there_is_nothing_else(ran: Path, tmp_path: Path) -> 
 
 
 def test_models_that_want_more_than_the_table(made_up: Path, recipe: Recipe, tmp_path: Path) -> None:
-    """Boosters of the rounds, an image model that the stack weighs and features look at, and earlier contests."""
+    """Models of the rounds, one of them no booster, an image model that features look at too, and earlier contests."""
     rows = open_lesions(made_up).read()
     folds = assign_patient_folds(rows, num_folds=3)
     scores = rows.select(
@@ -164,6 +165,7 @@ def test_models_that_want_more_than_the_table(made_up: Path, recipe: Recipe, tmp
         data=open_lesions(made_up),
         recipe=replace(
             recipe,
+            models=(*recipe.models, replace(PRESETS["few-extra-trees"], rounds=5)),
             features=replace(recipe.features, past=True),
             inference=replace(recipe.inference, boosters="folds"),
         ),
@@ -174,10 +176,11 @@ def test_models_that_want_more_than_the_table(made_up: Path, recipe: Recipe, tmp
     run = run_of(inputs, tmp_path / "runs")
     assert wanted_image_models(open_predictor(run)) == ("net-18",)
     packed = pack(run, tmp_path / "bundle.zip", proof=ProofConfig(data=made_up))
-    assert packed.boosters == 6
+    assert packed.boosters == 9
     assert packed.proof is not None
     assert packed.proof.lesions == 90
     assert not packed.proof.made_up
+    assert "safetensors" in packed.proof.libraries
     with zipfile.ZipFile(packed.file) as archive:
         names, readme = archive.namelist(), archive.read("README.md").decode()
     assert "models/small-xgboost/boosters/fold-2-seed-42.ubj" in names
@@ -263,6 +266,7 @@ def test_predict_works_wherever_it_stands(unpacked: Path, made_up: Path, expecte
     [
         ((), "/kaggle/input/isic-2024-challenge: no such folder"),
         (("nowhere",), "nowhere: no such folder"),
+        (("nowhere", "--out", "."), ".: is a folder"),
         (("--chunk-rows", 0), "expected 1 or more"),
     ],
 )

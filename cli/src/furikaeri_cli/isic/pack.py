@@ -78,7 +78,7 @@ def pack_cli(
 
 def _text(packed: Packed) -> str:
     lines = [
-        f"{packed.file}: {packed.bytes / 1e6:.1f} MB, {packed.boosters} boosters among {packed.files} files, "
+        f"{packed.file}: {packed.bytes / 1e6:.1f} MB, {packed.boosters} fitted models among {packed.files} files, "
         f"sha256 {packed.sha256}"
     ]
     if (proof := packed.proof) is not None:

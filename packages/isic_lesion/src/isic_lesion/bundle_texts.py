@@ -31,7 +31,7 @@ Python {python} and the libraries below. It asks nothing of a network, and write
 Upload the zip as a data set, add it and the contest's data to the notebook, and run:
 
     import sys
-    sys.path.insert(0, "/kaggle/input/NAME_OF_THE_DATA_SET")
+    sys.path.insert(0, "/kaggle/input/NAME_OF_THE_DATA_SET")  # the folder that holds predict.py
     from predict import main
     main({arguments})
 
@@ -85,7 +85,7 @@ def readme_of(
         proved: whether the bundle scored lesions in a clean process before it was written.
         python: the least version.
         libraries: name, least version and the version that was there.
-        models: name, library and number of boosters.
+        models: name, library and number of fits.
         hospitals: those that all models have seen.
         image_models: whose scores are wanted.
         past: whether files of earlier contests are wanted.
@@ -116,8 +116,7 @@ def readme_of(
         column="proved with" if proved else "packed with",
         libraries="\n".join(f"| {name} | {least} | {version} |" for name, least, version in libraries),
         models="\n".join(
-            f"- {name}: {count} {'booster' if count == 1 else 'boosters'} of {library}"
-            for name, library, count in models
+            f"- {name}: {library}, {count} {'fit' if count == 1 else 'fits'}" for name, library, count in models
         ),
         hospitals="\n".join(f"- {name}" for name in sorted(hospitals)) or "- (none)",
     )

@@ -83,11 +83,14 @@ def main(
         raise ImportError(
             f"isic_lesion was imported from {isic_lesion.__file__}: run this file in a process of its own"
         )
+    from furikaeri_common.errors import InputError
     from isic_lesion.dataset import open_lesions
     from isic_lesion.prediction import open_predictor, predict
     from isic_lesion.scores import average_members, read_many_scores
     from isic_lesion.submission import write_submission
 
+    if Path(out).is_dir():
+        raise InputError(f"{out}: is a folder", fix="Name a file, such as submission.csv")
     lesions = open_lesions(_data_folder() if data is None else Path(data), "test")
     predicted = predict(
         open_predictor(_HERE),

@@ -56,7 +56,7 @@ class Packed(NamedTuple):
         bytes: its size.
         sha256: of its bytes.
         files: how many it holds.
-        boosters: how many of them are boosters.
+        boosters: how many of them are fitted models.
         proof: what it did in a clean process; None if that was not asked.
     """
 
