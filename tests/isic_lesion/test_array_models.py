@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 
+from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError
+from furikaeri_common.local_processes import LocalProcesses
+from furikaeri_common.tasks import Progress
 from isic_lesion.booster_config import ARRAY_LIBRARIES, BoosterConfig
 from isic_lesion.booster_files import load_booster, read_config, save_booster
 from isic_lesion.booster_presets import PRESETS
 from isic_lesion.boosters import Booster, fit, sigmoid
-from isic_lesion.metrics import auc
+from isic_lesion.dataset import open_lesions
+from isic_lesion.features import compute, fit_population, open_features, write_features
+from isic_lesion.features.catalogue import few
+from isic_lesion.folds import Folds, assign_patient_folds
+from isic_lesion.metrics import auc, partial_auc
+from isic_lesion.pipeline import feature_set_of
+from isic_lesion.ranks import rank_shares
+from isic_lesion.recipe import read_recipe
+from isic_lesion.table_models import load_model, read_record
+from isic_lesion.table_training import train_table
 from isic_lesion.training_rows import TrainingRows
 
 NAMES = ("plain", "with space", "a[0]<b>,c:{d}", "größe")
@@ -138,3 +152,92 @@ def test_a_toml_file_stands_on_a_preset(tmp_path: Path) -> None:
     config = read_config(str(path))
     assert config.params == {**PRESETS["few-kernel"].params, "penalty": 0.3}
     assert BoosterConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+class Made(NamedTuple):
+    """What a model is trained from."""
+
+    metadata: pl.DataFrame
+    folds: Folds
+    features: Path
+
+
+@pytest.fixture(scope="module")
+def made(make_table: Callable[..., pl.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Three hundred lesions whose area tells the target in most, with the features for few lesions."""
+    area = (pl.col("tbp_lv_areaMM2") + 3 * pl.col("target")).alias("tbp_lv_areaMM2")
+    metadata = make_table(300).with_columns(area)
+    folds = assign_patient_folds(metadata, num_folds=2)
+    folder = tmp_path_factory.mktemp("few") / "features"
+    write_features(metadata, few(), folder, folds)
+    return Made(metadata, folds, folder)
+
+
+def trained(made: Made, config: BoosterConfig, out: Path, *, workers: int = 0, **more: Any) -> Path:
+    train_table(made.features, made.folds, made.metadata, config, out, engine=LocalProcesses(workers), **more)
+    return out
+
+
+@pytest.mark.parametrize("library", ARRAY_LIBRARIES)
+def test_an_interrupted_training_ends_with_the_same_bytes(made: Made, library: str, tmp_path: Path) -> None:
+    config = config_of(library, seeds=(1, 2), negatives_per_positive=2.0)
+    whole = trained(made, config, tmp_path / "whole")
+
+    def stop(event: Progress) -> None:
+        if event.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(made, config, tmp_path / "again", on_progress=stop)
+    assert not (tmp_path / "again" / "model.json").exists()
+    assert fingerprint_of(trained(made, config, tmp_path / "again")) == fingerprint_of(whole)
+    record = read_record(whole)
+    assert record.quality[-1].auc is not None
+    assert record.quality[-1].auc > 0.6
+    model, features = load_model(whole), open_features(made.features).matrix()
+    scores = model.predict(features)
+    assert np.array_equal(np.concatenate([model.predict(features[k : k + 97]) for k in range(0, 300, 97)]), scores)
+    # Without the hospital there are fewer features, and another file of the model is told at once.
+    blind = trained(made, config_of(library, hospital_features="without"), tmp_path / "blind", parts="all")
+    assert len(read_record(blind).names) < len(record.names) == len(few())
+    file = next((blind / "boosters").iterdir())
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(InputError, match=r"all-seed-42\.safetensors: is not the file that model\.json names"):
+        load_model(blind)
+
+
+def test_workers_and_this_process_write_the_same(made: Made, tmp_path: Path) -> None:
+    """However many threads this process has: what adds up numbers in a kernel model does so in one order."""
+    here = trained(made, config_of("kernel"), tmp_path / "here", parts="folds")
+    there = trained(made, config_of("kernel"), tmp_path / "there", parts="folds", workers=2)
+    assert fingerprint_of(here) == fingerprint_of(there)
+
+
+def test_a_refused_parameter_ends_a_training_in_one_line(made: Made, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"few-kernel: kernel refuses a parameter .*penalty above 0, got -1"):
+        trained(made, config_of("kernel", params={"penalty": -1}), tmp_path / "m")
+
+
+def test_the_recipe_for_few_lesions_scores_real_ones_well(real_data: Path) -> None:
+    """The equal mean of the three models' ranks, within one deal of the folds of real lesions."""
+    if not (real_data / "isic" / "train-metadata.csv").is_file():
+        pytest.skip("no real lesions")
+    lesions = open_lesions(real_data / "isic").read()
+    recipe, folds = read_recipe("few"), assign_patient_folds(lesions)
+    assert recipe.stack.weights == "equal"
+    chosen = feature_set_of(recipe)
+    target, total = lesions["target"].to_numpy(), np.zeros(len(lesions))
+    for train, held_out in folds.splits(lesions["isic_id"]):
+        population = fit_population(lesions.filter(pl.Series(train)), chosen)
+        features = compute(lesions, chosen, population).to_numpy()
+        for config in recipe.models:
+            if config.name not in recipe.stack.known_models:
+                continue
+            booster = fit(
+                *(features[train], target[train], np.ones(train.sum())),
+                dataclasses.replace(config, rounds=min(config.rounds, 100)),
+                seed=1,
+                names=chosen.names,
+            )
+            total[held_out] += rank_shares(booster.log_odds(features[held_out]))
+    assert partial_auc(target, total) > 0.150

@@ -9,37 +9,28 @@ Gaussian process with prior mean b and covariance k / penalty behind a logistic 
 
     penalty / 2 a'Ka - sum_i w_i (t_i log s(f_i) + (1 - t_i) log(1 - s(f_i))),    s(f) = 1 / (1 + exp(-f)).
 
-The kernel is a product over columns of exp(-g |u_j - v_j|), so it is positive definite; its sample paths are continuous
-but rough, like a sum of small steps in each column and their products, and no column can dominate, since a distance
-grows with the sum and not with the largest of its parts (A. Rahimi and B. Recht, "Random Features for Large-Scale
-Kernel Machines", NIPS 2007, use it beside the Gaussian kernel; B. Schoelkopf and A. Smola, "Learning with Kernels",
-2002, chapters 4 and 7, for the penalised form and why the minimum is such a sum).
+The kernel is a product over columns of exp(-g |u_j - v_j|), each positive definite, so it is too; a row that is far off
+in one column alone counts for less than in the Gaussian kernel, where that distance is squared (A. Rahimi and B. Recht,
+"Random Features for Large-Scale Kernel Machines", NIPS 2007, have both; B. Schoelkopf and A. Smola, "Learning with
+Kernels", 2002, section 4.2, on why the minimum is such a sum).
 
-The minimum is found by Newton's method (C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine
-Learning", 2006, section 3.4, algorithm 3.1, with prior mean b and weights w): with p = s(f), W = w p (1 - p) and
-h = f - b,
-
-    B = I + W^1/2 K W^1/2 / penalty = L L',    c = W h + w (t - p),
-    a = (c - W^1/2 L'^-1 L^-1 W^1/2 K c / penalty) / penalty,    h = K a,
-
-whose B has eigenvalues of at least 1, so that the Cholesky factor exists whatever ties the rows have. A step that makes
-the sum worse is halved.
-
-Memory and time grow with the square and the cube of the training rows, so at most `max_rows` are taken: all positives
-(at most half of the rows), and negatives drawn with the seed. Scores are log-odds as trained, not calibrated.
+`kernel_logistic` finds the minimum. Memory grows with the square of the training rows, and time a little faster, so at
+most `max_rows` are taken: all positives (at most half of the rows), and negatives drawn with the seed. Scores are
+log-odds as trained, not calibrated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import MissingExtraError
 from furikaeri_common.tensors import pack_tensors, unpack_tensors
+from isic_lesion.kernel_logistic import Numbers, fit_logistic
 from isic_lesion.normal_scores import NormalScores, fit_normal_scores, normal_scores
 from isic_lesion.training_rows import TrainingRows
 
@@ -60,8 +51,6 @@ KERNEL_KIND = "isic kernel machine"
 
 _FORMAT = 1
 _BLOCK_VALUES = 1 << 22  # of the kernel, held at once
-_TOLERANCE = 1e-9  # of the sum, relative: then no step is worth taking
-_HALVINGS = 20
 _SLOPE_ROWS = 500  # at which columns are judged
 _DTYPES = {
     "rows": np.dtype(np.float32),
@@ -90,11 +79,11 @@ class KernelMachine:
 
     names: tuple[str, ...]
     rows: NDArray[np.float32]
-    coefficients: NDArray[np.float64]
+    coefficients: Numbers
     intercept: float
     rate: float
     scores: NormalScores
-    gain: NDArray[np.float64]
+    gain: Numbers
     rounds: int
 
     @property
@@ -102,7 +91,7 @@ class KernelMachine:
         """No column is split: zeros, shape (F,)."""
         return np.zeros(len(self.names), dtype=np.int64)
 
-    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    def log_odds(self, features: NDArray[np.float32]) -> Numbers:
         """Return each row's log-odds; float64, shape (N,), the same bits whatever rows are beside it.
 
         Args:
@@ -150,13 +139,13 @@ class KernelMachine:
 def fit_kernel_machine(
     rows: TrainingRows, names: tuple[str, ...], params: Mapping[str, Any], *, steps: int, seed: int
 ) -> KernelMachine:
-    """Fit a model; the same arguments give the same model with the same number of BLAS threads.
+    """Fit a model; the same arguments give the same model, to the bit.
 
     Args:
         rows: of shape (N, F), of both classes.
         names: of the features, length F.
         params: see `KERNEL_PARAMS`.
-        steps: of Newton's method at most, at least 1; it converges in fewer than 20.
+        steps: of Newton's method at most, at least 1; it converges in about ten.
         seed: of the draw of negatives, where there are more than `max_rows` rows.
 
     Raises:
@@ -182,7 +171,14 @@ def fit_kernel_machine(
     scaled = normal_scores(features, scores)
     rate = float(settings["gamma"]) / max(1, int(np.count_nonzero(scores.scale)))
     intercept = float(np.log(positive) - np.log(total - positive))
-    found = _newton(_kernel(scaled, scaled, rate), labels, weights, intercept, float(settings["penalty"]), steps)
+    found = fit_logistic(
+        _kernel(scaled, scaled, rate),
+        labels,
+        weights,
+        intercept=intercept,
+        penalty=float(settings["penalty"]),
+        steps=steps,
+    )
     return KernelMachine(
         names=names,
         rows=scaled,
@@ -195,61 +191,11 @@ def fit_kernel_machine(
     )
 
 
-class _Found(NamedTuple):
-    coefficients: NDArray[np.float64]
-    steps: int
-
-
-def _newton(
-    kernel: NDArray[np.float64],
-    labels: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    intercept: float,
-    penalty: float,
-    steps: int,
-) -> _Found:
-    from scipy.linalg import cho_solve, cholesky
-
-    signs = 2 * labels - 1
-
-    def loss(coefficients: NDArray[np.float64], raised: NDArray[np.float64]) -> float:
-        return float(penalty / 2 * (coefficients @ raised) + weights @ np.logaddexp(0, -signs * (raised + intercept)))
-
-    coefficients = np.zeros(len(labels))
-    raised = np.zeros(len(labels))  # h: what the rows add to the intercept
-    best = loss(coefficients, raised)
-    for step in range(1, steps + 1):
-        share = 1 / (1 + np.exp(-np.clip(raised + intercept, -500, 500)))
-        curvature = weights * share * (1 - share)
-        root = np.sqrt(curvature)
-        system = kernel * root[:, None]
-        system *= root / penalty
-        system[np.diag_indices_from(system)] += 1
-        factor = cholesky(system, lower=True, overwrite_a=True, check_finite=False)
-        pull = curvature * raised + weights * (labels - share)
-        solved = cho_solve((factor, True), root * (kernel @ pull) / penalty, check_finite=False)
-        aim = (pull - root * solved) / penalty
-        change = aim - coefficients
-        moved = kernel @ change
-        for _ in range(_HALVINGS):
-            value = loss(coefficients + change, raised + moved)
-            if value <= best:
-                break
-            change, moved = change / 2, moved / 2
-        else:
-            return _Found(coefficients, step)
-        coefficients, raised = coefficients + change, raised + moved
-        gained, best = best - value, value
-        if gained <= _TOLERANCE * abs(best):
-            return _Found(coefficients, step)
-    return _Found(coefficients, steps)
-
-
-def _kernel(rows: NDArray[np.float32], others: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
+def _kernel(rows: NDArray[np.float32], others: NDArray[np.float32], rate: float) -> Numbers:
     """Return exp(-rate |u - v|_1) of every row and every other; float64, shape (N, M)."""
     from scipy.spatial.distance import cdist
 
-    distances: NDArray[np.float64] = cdist(rows.astype(np.float64), others.astype(np.float64), "cityblock")
+    distances: Numbers = cdist(rows.astype(np.float64), others.astype(np.float64), "cityblock")
     distances *= -rate
     return np.exp(distances, out=distances)
 
@@ -267,7 +213,7 @@ def _choose(labels: NDArray[np.float32], most: int, seed: int) -> NDArray[np.int
     return np.sort(np.concatenate(parts))
 
 
-def _gain(rows: NDArray[np.float32], coefficients: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+def _gain(rows: NDArray[np.float32], coefficients: Numbers, rate: float) -> Numbers:
     """Return each column's share in the mean of |df/du_j| = g |sum_i a_i k(u, v_i) sign(u_j - v_ij)| at some rows u."""
     at = rows[np.linspace(0, len(rows) - 1, min(len(rows), _SLOPE_ROWS)).astype(np.intp)]
     pull = _kernel(at, rows, rate) * coefficients
@@ -298,6 +244,6 @@ def _check(arrays: Mapping[str, NDArray[Any]], width: int) -> None:
 
 def _require_scipy() -> None:
     try:
-        import scipy.linalg  # noqa: F401
+        import scipy.spatial.distance  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("a kernel model", distribution="furikaeri-isic-lesion", extra="table") from error
