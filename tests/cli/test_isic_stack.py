@@ -109,6 +109,15 @@ def test_a_stack_is_made_of_files(invoke, made: Made, tmp_path: Path) -> None:
     assert not (out / "submission.csv").exists()
 
 
+def test_weights_may_be_equal(invoke, made: Made, tmp_path: Path) -> None:
+    options = (*made.options, "--scores", made.oof, "--out", tmp_path / "stack", "--weights", "equal", "--json")
+    code, printed, _ = invoke("isic", "stack", *options)
+    assert code == 0
+    document = json.loads(printed)
+    assert document["weights_known"] == {"gbdt": 0.5, "image": 0.5}
+    assert [line["scores"] for line in document["blends"]["all"]["lines"]][-1] == "stack"
+
+
 def test_a_table_for_people_and_files_named_by_a_shell(invoke, made: Made, tmp_path: Path) -> None:
     files = sorted(made.oof.glob("*.parquet"))
     code, printed, err = invoke("isic", "stack", *made.options, "--out", tmp_path / "s", "--scores", *files)

@@ -121,6 +121,10 @@ def test_features_are_selected(invoke, made: Made, tmp_path: Path) -> None:
         (("--data", "nowhere"), "nowhere: no such folder"),
         (("--select", "importance"), "--select importance: no such method and no such file"),
         (("--correlation", "0.9"), "--correlation needs --select permutation"),
+        (
+            ("--model", "few-kernel", "--device", "gpu"),
+            "model few-kernel: expected device: 'cpu' for kernel; got 'gpu'",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(
@@ -130,3 +134,16 @@ def test_what_is_wrong_is_told_in_a_line(
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert message in result.err
     assert not (tmp_path / "m" / "model.json").exists()
+
+
+@pytest.mark.parametrize("model", ["few-extra-trees", "few-kernel"])
+def test_smooth_models_are_trained_too(invoke, made: Made, tmp_path: Path, model: str) -> None:
+    out = tmp_path / "m"
+    code, printed, err = invoke(
+        *("isic", "train-table", *made.options, "--model", model, "--out", out, "--workers", 0, "--parts", "all"),
+        *("--hospital", "without", "--json"),
+    )
+    assert (code, err) == (0, "")
+    document = json.loads(printed)
+    assert (document["model"], document["library"]) == (f"{model}-no-hospital", model.removeprefix("few-"))
+    assert (out / "boosters" / "all-seed-42.safetensors").is_file()

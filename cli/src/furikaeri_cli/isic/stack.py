@@ -102,6 +102,10 @@ def stack_cli(
     unknown: Annotated[
         list[str] | None, typer.Option("--unknown", metavar="MODEL", help="Models for unknown hospitals.")
     ] = None,
+    weights: Annotated[
+        Literal["chosen", "equal"],
+        typer.Option("--weights", help="Chosen by pAUC; or equal, better for some hundred lesions."),
+    ] = "chosen",
     objective: Annotated[
         Literal["pooled", "mean"],
         typer.Option("--objective", help="pAUC of all rows together, or its mean over folds."),
@@ -137,6 +141,7 @@ def stack_cli(
     config = StackConfig(
         known_models=tuple(known or ()),
         unknown_models=tuple(unknown or ()),
+        weights=weights,
         objective=objective,
         rank_within=rank_within,
         trials=trials,

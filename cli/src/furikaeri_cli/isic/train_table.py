@@ -32,7 +32,7 @@ class Trained(NamedTuple):
     Attributes:
         out: the model's folder.
         model: its name, in its out-of-fold scores too.
-        library: "xgboost" or "lightgbm".
+        library: as in the model's configuration, such as "xgboost".
         scheme: what a round holds out.
         features: how many features it has.
         dropped: how many were left out by selection; None without.
@@ -187,8 +187,9 @@ def train_table_cli(
 ) -> None:
     """Train a table model: boosters of each round for out-of-fold scores, and of all rows for new lesions.
 
-    Models by name are original-xgboost, original-lightgbm, original-sampled, small-xgboost and small-lightgbm. A TOML
-    file has the settings of one, on top of a `preset`. --hospital trains a variant, under a name of its own; lesions
+    Models by name are original-xgboost, original-lightgbm, original-sampled, small-xgboost and small-lightgbm; for some
+    hundred to some thousand lesions few-lightgbm, few-extra-trees and few-kernel. A TOML file has the settings of one,
+    on top of a `preset`. --hospital trains a variant, under a name of its own; lesions
     of hospitals that training has not seen need `without` or `blanked`. The folder holds model.json, boosters/ in the
     libraries' own formats, oof.parquet and importances.parquet. A command that was interrupted goes on when it is
     given again, and ends with the same bytes on a CPU. What --select permutation keeps was chosen on held-out rows,
@@ -227,15 +228,20 @@ def _changed(
     threads: int | None,
 ) -> BoosterConfig:
     """Return the configuration with what the options say; a variant has a name of its own."""
+    from furikaeri_common.errors import InputError
+
     if hospital is not None and hospital != config.hospital_features:
         config = replace(config, name=f"{config.name}{_SUFFIXES[hospital]}", hospital_features=hospital)
     first = config.seeds[0]
-    return replace(
-        config,
-        seeds=config.seeds if seeds is None else tuple(range(first, first + seeds)),
-        device=device or config.device,
-        threads=threads or config.threads,
-    )
+    try:
+        return replace(
+            config,
+            seeds=config.seeds if seeds is None else tuple(range(first, first + seeds)),
+            device=device or config.device,
+            threads=threads or config.threads,
+        )
+    except ValueError as error:
+        raise InputError(f"model {config.name}: {error}") from error
 
 
 def _selection(select: str | None, correlation: float | None) -> Method | Path | None:
