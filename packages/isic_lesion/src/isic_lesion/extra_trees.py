@@ -34,7 +34,7 @@ EXTRA_TREES_KIND = "isic extra trees"
 _FORMAT = 1
 _LARGEST = np.float32(1e30)
 _MARGIN = 1e-6  # keeps log-odds finite where all leaves are pure
-_BLOCK = 1 << 14  # rows that go down a tree together
+_BLOCK = 1 << 13  # rows that go down a tree together
 _DTYPES = {
     "starts": np.dtype(np.int64),
     "left": np.dtype(np.int32),
@@ -102,19 +102,20 @@ class ExtraTrees:
         return np.asarray(np.log(share) - np.log1p(-share))
 
     def _sum(self, filled: NDArray[np.float32]) -> NDArray[np.float64]:
-        width = filled.shape[1]
-        values, first = filled.ravel(), np.arange(len(filled)) * width
+        values, first = filled.ravel(), np.arange(len(filled)) * filled.shape[1]
         total = np.zeros(len(filled))
-        for root in self.starts:
-            node = np.full(len(filled), root, dtype=np.int64)
-            moving = np.arange(len(filled))
+        for begin, end in zip(self.starts, np.append(self.starts[1:], len(self.left)), strict=True):
+            feature, threshold = self.feature[begin:end].astype(np.intp), self.threshold[begin:end]
+            children = np.stack([self.left[begin:end], self.right[begin:end]], axis=1).astype(np.intp).ravel() - begin
+            reached = np.empty(len(filled), dtype=np.intp)
+            moving, place, node = np.arange(len(filled)), first, np.zeros(len(filled), dtype=np.intp)
             while len(moving):
-                at = node[moving]
-                goes_left = values[first[moving] + self.feature[at]] <= self.threshold[at]
-                reached = np.where(goes_left, self.left[at], self.right[at])
-                node[moving] = reached
-                moving = moving[reached != at]
-            total += self.value[node]
+                goes_right = values.take(place + feature.take(node)) > threshold.take(node)
+                below = children.take(2 * node + goes_right)
+                reached[moving] = below
+                still = np.flatnonzero(below != node)
+                moving, place, node = moving.take(still), place.take(still), below.take(still)
+            total += self.value[begin:end].take(reached)
         return total
 
     def to_bytes(self) -> bytes:
@@ -197,8 +198,15 @@ def fit_extra_trees(
         threshold=np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in grown])),
         value=np.where(leaf, shares, 0.0),
         missing=missing,
-        gain=np.asarray(forest.feature_importances_, dtype=np.float64),
+        gain=_gains([tree.compute_feature_importances() for tree in grown]),
     )
+
+
+def _gains(of_trees: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return each column's share of the impurity that all trees take away; 0 everywhere where none takes any."""
+    total = np.sum(of_trees, axis=0, dtype=np.float64)
+    whole = total.sum()
+    return np.asarray(total / whole if whole > 0 else np.zeros_like(total))
 
 
 def _missing_values(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -90,7 +90,7 @@ def pack(run: Path, out: Path, *, proof: ProofConfig | None) -> Packed:
         _write_zip(stream, contents)
         stream.flush()
         proved = prove(Path(stream.name), predictor, proof) if proof is not None else None
-    boosters = sum("/boosters/" in name for name in contents)
+    boosters = sum(name.startswith("models/") and "/boosters/" in name for name in contents)
     return Packed(out, out.stat().st_size, sha256_of(out), len(contents), boosters, proved)
 
 
