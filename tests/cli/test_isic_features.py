@@ -30,7 +30,7 @@ def test_features_of_lesions(invoke, lesions: Path, tmp_path: Path) -> None:
     rows = open_lesions(lesions).read()
     folds = assign_patient_folds(rows, num_folds=3)
     write_folds(folds, tmp_path / "folds.parquet")
-    arguments = ("features", lesions, "--out", tmp_path / "f", "--folds", tmp_path / "folds.parquet")
+    arguments = ("features", lesions, "--set", "small", "--out", tmp_path / "f", "--folds", tmp_path / "folds.parquet")
     code, out, err = invoke("isic", *arguments, "--json")
     assert (code, err) == (0, "")
     made = json.loads(out)
@@ -58,7 +58,7 @@ def test_image_scores_and_the_past(invoke, real_data: Path, lesions: Path, tmp_p
     past = ("--past", real_data / "isic" / "past")
     code, out, err = invoke("isic", *given, "--folds", tmp_path / "folds.parquet", "--noise", 0.1, *past, "--json")
     assert code == 0, err
-    assert json.loads(out)["set"] == "small+past+image"
+    assert json.loads(out)["set"] == "few+past+image"  # for 300 lesions
     table = open_features(tmp_path / "f")
     noisy = table.matrix(["image_resnet18"])[:, 0] - np.linspace(0, 1, len(rows))
     assert 0.05 < noisy.std() < 0.15

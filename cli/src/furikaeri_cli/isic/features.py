@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from furikaeri_cli.isic.by_size import suiting
 from furikaeri_cli.options import Json, Quiet, Seed
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
@@ -157,8 +158,13 @@ def features_cli(
         Path | None, typer.Argument(metavar="[FOLDER]", help="A folder that holds train-metadata.csv.")
     ] = None,
     set: Annotated[
-        str, typer.Option("--set", metavar="NAME|FILE", help="small, original, original-file-order, full, or a JSON.")
-    ] = "small",
+        str | None,
+        typer.Option(
+            "--set",
+            metavar="NAME|FILE",
+            help="few, small, original, original-file-order, full, or a JSON; else what suits the number of lesions.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the features go.")] = Path("features"),
     folds: Annotated[
         Path | None, typer.Option("--folds", metavar="FILE", help="Folds that populations are fitted without.")
@@ -197,7 +203,8 @@ def features_cli(
         isic features --set full --describe patient.z.axis_ratio
     """
     output = Output.choose(json=json, quiet=quiet)
-    chosen = find_set(set)
+    only_shown = list_only or describe is not None
+    chosen = find_set(set or ("small" if folder is None or only_shown else suiting(folder, "set", output)))
     if describe is not None:
         _describe(output, chosen, describe)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from furikaeri_cli.isic.by_size import suiting
 from furikaeri_cli.options import Json, Quiet, Runs, Workers
 from furikaeri_cli.output import Output
 
@@ -123,7 +124,7 @@ def run_cli(
     )
     from isic_lesion.recipe import read_recipe
 
-    chosen = recipe or _suiting(data, output)
+    chosen = recipe or suiting(data, "recipe", output)
     ran = run_recipe(read_recipe(chosen), given, runs=runs, workers=workers, output=output)
     _print(output, ran)
 
@@ -241,17 +242,6 @@ def _test_in(data: Path) -> Path | None:
 
 def _cores() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
-def _suiting(data: Path, output: Output) -> str:
-    """Return the name of the recipe that suits the number of lesions."""
-    from isic_lesion.dataset import open_lesions
-    from isic_lesion.recipe import FEW_LESIONS
-
-    number = len(open_lesions(data).read(["isic_id"]))
-    name = "few" if number < FEW_LESIONS else "small"
-    output.note(f"{number:,} lesions: the recipe {name!r} suits them (see --recipes)")
-    return name
 
 
 def _list_recipes(output: Output) -> None:

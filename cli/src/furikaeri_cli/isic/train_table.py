@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from furikaeri_cli.isic.by_size import suiting
 from furikaeri_cli.options import Json, Quiet, Workers
 from furikaeri_cli.output import Output
 
@@ -153,8 +154,13 @@ def train_table_cli(
     folds: Annotated[Path, typer.Option("--folds", metavar="FILE", help="From `isic folds`.")] = Path("folds.parquet"),
     data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Holds train-metadata.csv.")] = Path("data"),
     model: Annotated[
-        str, typer.Option("--model", metavar="NAME|FILE", help="A model by name, or a TOML file of one.")
-    ] = "small-xgboost",
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|FILE",
+            help="A model by name, or a TOML file of one; else what suits the number of lesions.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The model's folder; models/NAME if not given.")
     ] = None,
@@ -203,7 +209,7 @@ def train_table_cli(
     from isic_lesion.booster_files import read_config
 
     output = Output.choose(json=json, quiet=quiet)
-    config = _changed(read_config(model), hospital, seeds, device, threads)
+    config = _changed(read_config(model or suiting(data, "model", output)), hospital, seeds, device, threads)
     trained = train_table_model(
         features,
         folds,
