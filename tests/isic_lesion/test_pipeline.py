@@ -117,8 +117,8 @@ def test_a_patient_is_scored_by_the_patient_alone(ran: Path, made_up: Path, tmp_
     rows = open_lesions(made_up, "test").read()
     some = rows.filter(pl.col("patient_id") == rows["patient_id"][0])
     predictor = open_predictor(ran)
-    together = score_rows(predictor, rows, np.zeros(len(rows), dtype=bool))
-    alone = score_rows(predictor, some, np.zeros(len(some), dtype=bool))
+    together = score_rows(predictor, rows)
+    alone = score_rows(predictor, some)
     place = (rows["patient_id"] == rows["patient_id"][0]).to_numpy()
     for name, scores in alone.items():
         np.testing.assert_array_equal(scores, together[name][place])
@@ -202,6 +202,22 @@ def test_a_run_over_held_out_hospitals(brief: RunInputs, made_up: Path, tmp_path
     assert "submission" not in told
 
 
+def test_hospitals_that_some_rounds_lack_are_known_to_the_others(
+    brief: RunInputs, made_up: Path, tmp_path: Path
+) -> None:
+    recipe = replace(
+        brief.recipe,
+        folds=replace(brief.recipe.folds, scheme="hospitals"),
+        inference=replace(brief.recipe.inference, boosters="folds"),
+    )
+    run(replace(brief, recipe=recipe, test=None), tmp_path)
+    predictor = open_predictor(tmp_path)
+    assert predictor.hospitals == set(open_lesions(made_up).read(["attribution"])["attribution"])
+    assert all(scorer.hospitals < predictor.hospitals for scorer in predictor.scorers)
+    predicted = predict(predictor, open_lesions(made_up, "test"))
+    assert 0 < predicted.unknown < len(predicted.frame)
+
+
 def test_folds_of_other_lesions_are_refused(brief: RunInputs, made_up: Path, tmp_path: Path) -> None:
     rows = open_lesions(made_up).read()
     write_folds(assign_hospital_folds(rows.head(300), num_folds=3), tmp_path / "folds.parquet")
@@ -255,6 +271,11 @@ def test_inputs_that_do_not_fit_are_refused(inputs: RunInputs) -> None:
 def test_models_that_look_at_the_hospital_do_not_score_unknown_ones(tiny: Recipe) -> None:
     assert stack_config_of(tiny).unknown_models == ("small-xgboost-no-hospital", "small-lightgbm-no-hospital")
     assert stack_config_of(tiny, ("net",)).unknown_models[-1] == "net"
+    blanked = replace(tiny.models[0], name="blanked", hospital_features="blanked")
+    more = replace(tiny, models=(*tiny.models, blanked))
+    assert "blanked" not in stack_config_of(more).unknown_models  # its held-out scores know the hospital
+    assert "blanked" in stack_config_of(more, scheme="hospitals").unknown_models
+    assert stack_config_of(replace(tiny, models=(tiny.models[0], blanked))).unknown_models == ("blanked",)
     named = replace(tiny, stack=replace(tiny.stack, unknown_models=("small-*",)))
     assert stack_config_of(named).unknown_models == ("small-*",)
 

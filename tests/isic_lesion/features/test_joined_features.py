@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isic_lesion.features import compute, image_features, join_scores, past_features
+from isic_lesion.features import compute, image_features, join_scores, past_features, unseen_scores
+from isic_lesion.folds import Folds
 from isic_lesion.past_history import HISTORY_COLUMNS
 
 
@@ -92,3 +93,18 @@ def test_columns_of_earlier_contests(some_rows) -> None:
     assert found.columns == list(HISTORY_COLUMNS)
     assert found["past_images"].unique().to_list() == [2.0]
     assert all(math.isnan(value) for value in found["past_years"])
+
+
+def test_a_score_that_has_seen_the_hospital_is_no_feature() -> None:
+    frame = pl.DataFrame(
+        {"isic_id": ["a", "b", "c", "d"], "patient_id": ["p", "q", "r", "s"], "fold": [0, 1, 1, 0]},
+        schema_overrides={"fold": pl.UInt8},
+    ).with_columns(hospital_fold=pl.Series([1, 1, 0, None], dtype=pl.UInt8))
+    folds = Folds(frame=frame, scheme="hospitals", num_folds=2, seed=0)
+    rounds = [("a", 0, 0.9), ("a", 1, 0.1), ("b", 1, 0.2), ("c", 0, 0.3), ("c", 1, 0.8), ("d", 0, 0.4)]
+    scores = pl.DataFrame(rounds, schema=["isic_id", "fold", "score"], orient="row").with_columns(
+        pl.col("fold").cast(pl.UInt8), model=pl.lit("net")
+    )
+    kept = unseen_scores(scores.select("isic_id", "fold", "model", "score"), folds)
+    assert dict(kept.select("isic_id", "score").iter_rows()) == {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4}
+    assert kept.columns == ["isic_id", "fold", "model", "score"]

@@ -97,7 +97,7 @@ def make_features(
         WorkError: if the disk is full.
     """
     from isic_lesion.dataset import open_lesions
-    from isic_lesion.features import image_features, join_scores, past_features, write_features
+    from isic_lesion.features import image_features, join_scores, past_features, unseen_scores, write_features
     from isic_lesion.fold_files import read_folds
     from isic_lesion.past import read_past
     from isic_lesion.past_history import join_past
@@ -119,7 +119,8 @@ def make_features(
             feature_set = feature_set.joined(image_features(models), name=f"{feature_set.name}+image")
         except ValueError as error:
             raise InputError(f"the scores' models have names that become one: {error}") from error
-        rows = join_scores(rows, scores, noise_sd=noise, seed=seed)
+        assert dealt is not None
+        rows = join_scores(rows, unseen_scores(scores, dealt), noise_sd=noise, seed=seed)
     with _telling(output) as on_progress:
         table = write_features(rows, feature_set, out, dealt, threads=threads, on_progress=on_progress)
     return FeaturesMade(

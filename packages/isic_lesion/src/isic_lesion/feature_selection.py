@@ -55,7 +55,7 @@ def used_features(importances: DataFrame, names: Sequence[str]) -> tuple[str, ..
     """
     import polars as pl
 
-    used = set(importances.filter(pl.col("splits") > 0)["feature"])
+    used = set(importances.filter((pl.col("splits") > 0) | (pl.col("gain") > 0))["feature"])
     return tuple(name for name in names if name in used)
 
 

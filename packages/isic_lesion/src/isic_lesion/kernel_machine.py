@@ -60,6 +60,7 @@ _DTYPES = {
     "scale": np.dtype(np.float64),
     "gain": np.dtype(np.float64),
 }
+_DIMENSIONS = {"rows": 2, "coefficients": 1, "quantiles": 2, "centre": 1, "scale": 1, "gain": 1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,6 +228,9 @@ def _gain(rows: NDArray[np.float32], coefficients: Numbers, rate: float) -> Numb
 def _check(arrays: Mapping[str, NDArray[Any]], width: int) -> None:
     if {name: array.dtype for name, array in arrays.items()} != _DTYPES:
         raise ValueError(f"expected the arrays {', '.join(_DTYPES)}")
+    for name, dimensions in _DIMENSIONS.items():
+        if arrays[name].ndim != dimensions:
+            raise ValueError(f"expected {name} of {dimensions} dimensions, got {arrays[name].ndim}")
     shapes = {name: array.shape for name, array in arrays.items()}
     number, levels = len(arrays["coefficients"]), shapes["quantiles"][-1]
     expected = {"rows": (number, width), "coefficients": (number,), "quantiles": (width, levels)}

@@ -27,11 +27,12 @@ from isic_lesion.features import (
     join_scores,
     past_features,
     read_feature_set,
+    unseen_scores,
     write_feature_set,
     write_features,
 )
 from isic_lesion.fold_files import read_folds, write_folds
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.folds import Folds, Scheme, assign_hospital_folds, assign_patient_folds
 from isic_lesion.past import read_past
 from isic_lesion.past_history import join_past
 from isic_lesion.prediction import open_predictor, predict
@@ -165,7 +166,7 @@ def _compute_features(inputs: RunInputs, layout: RunLayout, threads: int) -> Map
         write_scores(layout.image_scores, scores, folds)
         models = tuple(scores["model"].unique().sort())
         if inputs.recipe.features.image_scores:
-            rows = join_scores(rows, scores)
+            rows = join_scores(rows, unseen_scores(scores, folds))
     feature_set = feature_set_of(inputs.recipe, models)
     write_feature_set(feature_set, layout.feature_set)
     table = write_features(rows, feature_set, layout.features, folds, threads=threads)
@@ -195,15 +196,20 @@ def _model_stage(inputs: RunInputs, layout: RunLayout, config: BoosterConfig, on
     return Stage(f"model {config.name}", work, {}, (layout.model(config.name),))
 
 
-def stack_config_of(recipe: Recipe, image_models: tuple[str, ...] = ()) -> StackConfig:
+def stack_config_of(recipe: Recipe, image_models: tuple[str, ...] = (), scheme: Scheme = "patients") -> StackConfig:
     """Return how a recipe's models are stacked.
 
     Models that look at the hospital are of no use for a hospital they have not seen; unless the recipe names others,
-    the rest of its models and the image models themselves score these lesions.
+    the rest of its models and the image models themselves score these lesions. A model of the kind "blanked" is among
+    them where whole hospitals were held out, for then alone its held-out scores are made as they would be there; or
+    where there is no other.
     """
     if recipe.stack.unknown_models:
         return recipe.stack
-    blind = tuple(config.name for config in recipe.models if config.hospital_features != "with")
+    kinds = {config.name: config.hospital_features for config in recipe.models}
+    without = tuple(name for name, kind in kinds.items() if kind == "without")
+    blanked = tuple(name for name, kind in kinds.items() if kind == "blanked")
+    blind = (*without, *blanked) if scheme == "hospitals" else without or blanked
     return replace(recipe.stack, unknown_models=(*blind, *image_models)) if blind else recipe.stack
 
 
@@ -215,7 +221,7 @@ def _stack(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
         files.append(layout.image_scores)
         image_models = tuple(read_scores(layout.image_scores, folds)["model"].unique().sort())
     scores = read_many_scores(files, folds)
-    config = stack_config_of(inputs.recipe, image_models)
+    config = stack_config_of(inputs.recipe, image_models, folds.scheme)
     stack = fit_stack(scores, _lesions(layout, ["isic_id", "target"]), folds, config)
     write_scores(layout.stacked, stack_held_out(stack, scores, folds), folds)
     write_stack(stack, layout.weights)

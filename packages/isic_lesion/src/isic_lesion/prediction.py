@@ -47,6 +47,11 @@ class Scorer(NamedTuple):
     population: Population | None
     models: tuple[TableModel, ...]
 
+    @property
+    def hospitals(self) -> frozenset[str]:
+        """The hospitals that all its models have seen."""
+        return frozenset.intersection(*(model.hospitals for model in self.models))
+
 
 class Predictor(NamedTuple):
     """What scores lesions.
@@ -56,7 +61,7 @@ class Predictor(NamedTuple):
         feature_set: what its models look at.
         scorers: one, of all rows, or one for each round, of which the mean counts.
         stack: what becomes of the models' scores.
-        hospitals: those that all scorers have seen.
+        hospitals: those that any scorer has seen: where whole hospitals were held out, each round lacks some.
     """
 
     recipe: Recipe
@@ -102,7 +107,7 @@ def open_predictor(folder: Path) -> Predictor:
     stack = read_stack(layout.weights)
     fits = tuple(range(recipe.folds.count)) if recipe.inference.boosters == "folds" else (None,)
     scorers = tuple(_scorer(layout, recipe, feature_set, fit) for fit in fits)
-    hospitals = frozenset.intersection(*(model.hospitals for scorer in scorers for model in scorer.models))
+    hospitals = frozenset[str]().union(*(scorer.hospitals for scorer in scorers))
     return Predictor(recipe, feature_set, scorers, stack, hospitals)
 
 
@@ -144,7 +149,6 @@ def predict(
     rows_at_once = predictor.recipe.inference.chunk_rows if chunk_rows is None else chunk_rows
     chunks = _chunks_of(keys.select(_owner()).to_series(), rows_at_once)
     known = known_hospitals(keys["attribution"], predictor.hospitals)
-    known_of = keys.select("isic_id", known=pl.Series(known))
     scored: list[DataFrame] = []
     done = 0
     with tempfile.TemporaryDirectory(prefix="furikaeri-") as place:
@@ -155,8 +159,7 @@ def predict(
                 rows = join_past(rows, history)
             if image_scores is not None:
                 rows = join_scores(rows, image_scores)
-            is_known = rows.select("isic_id").join(known_of, on="isic_id", how="left", maintain_order="left")["known"]
-            scores = score_rows(predictor, rows, is_known.to_numpy())
+            scores = score_rows(predictor, rows)
             scored += [
                 pl.DataFrame({"isic_id": rows["isic_id"], "score": values}).with_columns(model=pl.lit(name))
                 for name, values in scores.items()
@@ -171,13 +174,12 @@ def predict(
     return Predicted(keys.select("isic_id", target=pl.Series(final)), int((~known).sum()), len(chunks))
 
 
-def score_rows(predictor: Predictor, rows: DataFrame, known: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+def score_rows(predictor: Predictor, rows: DataFrame) -> dict[str, NDArray[np.float64]]:
     """Return each table model's scores of lesions, the mean over its scorers.
 
     Args:
         predictor: what scores them.
-        rows: all rows of some patients, with the columns of the feature set; shape (N, any).
-        known: whether each lesion's hospital was seen in training, shape (N,).
+        rows: all rows of some patients, with attribution and the columns of the feature set; shape (N, any).
 
     Returns:
         name -> float64 in [0, 1], shape (N,).
@@ -190,6 +192,7 @@ def score_rows(predictor: Predictor, rows: DataFrame, known: NDArray[np.bool_]) 
     total = {config.name: np.zeros(len(rows)) for config in predictor.recipe.models}
     for scorer in predictor.scorers:
         fitted = compute(rows, crossing, scorer.population)
+        known = known_hospitals(rows["attribution"], scorer.hospitals)
         for config, model in zip(predictor.recipe.models, scorer.models, strict=True):
             matrix = np.empty((len(rows), len(model.names)), dtype=np.float32)
             for at, name in enumerate(model.names):

@@ -147,6 +147,8 @@ def _parsed(formula: str) -> ast.Expression:
     except (SyntaxError, RecursionError, ValueError):
         raise ValueError(f"expected a formula such as `size / age`, got {formula!r}") from None
     _check(tree.body, formula)
+    if not any(isinstance(node, ast.Name) and node.id not in _FUNCTIONS for node in ast.walk(tree)):
+        raise ValueError(f"expected a formula of some column, got {formula!r}")
     return ast.Expression(ast.fix_missing_locations(_Renamed(_SHORT).visit(tree.body)))
 
 

@@ -19,7 +19,9 @@ from isic_lesion.features.feature_set import FeatureSet
 if TYPE_CHECKING:
     from polars import DataFrame
 
-__all__ = ["image_column", "image_features", "join_scores"]
+    from isic_lesion.folds import Folds
+
+__all__ = ["image_column", "image_features", "join_scores", "unseen_scores"]
 
 
 def image_column(model: str) -> str:
@@ -49,10 +51,28 @@ def image_features(models: Sequence[str]) -> FeatureSet:
     return FeatureSet(name="image", features=tuple(features))
 
 
+def unseen_scores(scores: DataFrame, folds: Folds) -> DataFrame:
+    """Return one held-out score of each lesion: that of the round that held its whole hospital out, if one did.
+
+    In the scheme "hospitals" two rounds hold a lesion out, and the models of one of them have seen its hospital. A
+    feature of both, or of that one, would tell a table model of the other round what it must not know.
+
+    Args:
+        scores: isic_id, fold, model, score.
+        folds: what they were made with.
+    """
+    import polars as pl
+
+    held_out = scores.join(folds.frame.select("isic_id", "hospital_fold"), on="isic_id", how="left")
+    return held_out.filter(pl.col("hospital_fold").is_null() | (pl.col("fold") == pl.col("hospital_fold"))).select(
+        scores.columns
+    )
+
+
 def join_scores(rows: DataFrame, scores: DataFrame, *, noise_sd: float = 0.0, seed: int = 0) -> DataFrame:
     """Return the rows with a column of each model's score on their right; null where a lesion has none.
 
-    A lesion that several rounds held out (as happens where whole hospitals are) has the mean of its scores.
+    A lesion that has several scores of a model has their mean; see `unseen_scores` for folds that hold hospitals out.
 
     Args:
         rows: with isic_id, shape (N, any), in any order, which is kept.

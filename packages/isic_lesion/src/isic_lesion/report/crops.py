@@ -39,7 +39,7 @@ def read_crops(path: Path, isic_ids: Iterable[str]) -> dict[str, str]:
                 continue
             try:
                 pixels = decode(images.jpeg(isic_id))
-            except InputError:
+            except (InputError, ValueError):
                 continue
             picture = Image.fromarray(pixels)
             picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
