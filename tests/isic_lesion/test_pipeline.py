@@ -17,6 +17,7 @@ from furikaeri_common.errors import InputError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.stages import run_stages
 from isic_lesion.dataset import open_lesions
+from isic_lesion.features import small, write_feature_set
 from isic_lesion.fold_files import read_folds, write_folds
 from isic_lesion.folds import assign_hospital_folds
 from isic_lesion.pipeline import feature_set_of, stack_config_of, stages_of
@@ -268,9 +269,66 @@ def test_inputs_that_do_not_fit_are_refused(inputs: RunInputs) -> None:
         replace(inputs, image_scores=(Path("x"),))
 
 
+def test_an_edited_set_of_features_is_not_taken_for_the_old_one(brief: RunInputs, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    whole = small()
+    write_feature_set(whole.select(whole.names[:60]), file)
+    recipe = replace(brief.recipe, features=replace(brief.recipe.features, set=str(file)))
+    given = replace(brief, recipe=recipe, test=None)
+    assert run(given, tmp_path / "run")["features"]["features"] == 60
+    write_feature_set(whole.select(whole.names[:70]), file)
+    again = run(given, tmp_path / "run")
+    assert again["features"]["features"] == 70
+    assert again["model small-lightgbm"]["features"] == 70
+
+
+def test_other_data_under_the_same_names_are_read_anew(brief: RunInputs, made_up: Path, tmp_path: Path) -> None:
+    rows = pl.read_csv(made_up / "train-metadata.csv", infer_schema=False)
+    (tmp_path / "data").mkdir()
+    for number in (600, 500):
+        rows.head(number).write_csv(tmp_path / "data" / "train-metadata.csv")
+        given = replace(brief, data=open_lesions(tmp_path / "data"), test=None)
+        assert run(given, tmp_path / "run")["data"]["rows"] == number
+
+
+@pytest.mark.parametrize(
+    ("names", "test_names", "said"),
+    [
+        (["net"], ["other"], "image scores of the model '(net|other)' were given"),
+        (["a-b", "a_b"], ["a-b", "a_b"], "cannot be told from 'a-b'"),
+        (["type"], ["type"], "cannot be told from a column of the table"),
+        (["small-lightgbm"], ["small-lightgbm"], "a table model of the recipe has this name"),
+    ],
+)
+def test_image_models_that_cannot_be_told_apart_are_refused_at_once(
+    names: list[str], test_names: list[str], said: str, brief: RunInputs, ran: Path, made_up: Path, tmp_path: Path
+) -> None:
+    folds = read_folds(RunLayout(ran).folds)
+    scores = image_scores_of(made_up, "train", 0)
+    scores = scores.with_columns(fold=pl.Series(folds.fold_of(scores["isic_id"])))
+    own, test = (
+        pl.concat([frame.with_columns(model=pl.lit(name)) for name in some])
+        for frame, some in ((scores, names), (image_scores_of(made_up, "test", 1), test_names))
+    )
+    write_scores(tmp_path / "oof.parquet", own, folds)
+    write_scores(tmp_path / "test.parquet", test)
+    given = replace(brief, image_scores=(tmp_path / "oof.parquet",), test_image_scores=(tmp_path / "test.parquet",))
+    with pytest.raises(InputError, match=said):
+        run(given, tmp_path / "run")
+    assert not RunLayout(tmp_path / "run").lesions.exists()
+
+
+def test_a_category_that_models_do_not_know_is_refused(ran: Path, made_up: Path, tmp_path: Path) -> None:
+    table = pl.read_csv(made_up / "test-metadata.csv", infer_schema=False)
+    table.with_columns(sex=pl.lit("Male")).write_csv(tmp_path / "test-metadata.csv")
+    with pytest.raises(InputError, match="has 'Male' in sex"):
+        predict(open_predictor(ran), open_lesions(tmp_path, "test"))
+
+
 def test_models_that_look_at_the_hospital_do_not_score_unknown_ones(tiny: Recipe) -> None:
     assert stack_config_of(tiny).unknown_models == ("small-xgboost-no-hospital", "small-lightgbm-no-hospital")
     assert stack_config_of(tiny, ("net",)).unknown_models[-1] == "net"
+    assert stack_config_of(tiny, ("swin[s]",)).unknown_models[-1] == "swin[[]s]"  # names are patterns there
     blanked = replace(tiny.models[0], name="blanked", hospital_features="blanked")
     more = replace(tiny, models=(*tiny.models, blanked))
     assert "blanked" not in stack_config_of(more).unknown_models  # its held-out scores know the hospital

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from furikaeri_common.stages import Stage, StageRecord
     from furikaeri_common.tasks import Progress
     from isic_lesion.recipe import Recipe
-    from isic_lesion.run_inputs import RunInputs
 
 __all__ = ["Given", "Ran", "run_cli", "run_recipe"]
 
@@ -163,7 +162,7 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
         folds=given.folds,
     )
     config = {"recipe": jsonable(recipe)}
-    data = _fingerprints(inputs)
+    data = inputs.fingerprints()
     unfinished = find_unfinished(runs, "isic run", config, seed=recipe.folds.seed, data=data)
     if unfinished is not None:
         output.note(f"Going on with {unfinished}")
@@ -217,23 +216,6 @@ class _Teller:
         self._number += 1
         if record.reused:
             self._output.note(f"[{self._number}/{self._total}] {record.name}: done before")
-
-
-def _fingerprints(inputs: RunInputs) -> dict[str, str]:
-    from furikaeri_common.artifacts import fingerprint_of
-
-    files: dict[str, Path | None] = {
-        "train": inputs.data.metadata,
-        "test": None if inputs.test is None else inputs.test.metadata,
-        "folds": inputs.folds,
-    }
-    for name, paths in (
-        ("image_scores", inputs.image_scores),
-        ("test_image_scores", inputs.test_image_scores),
-        ("past", inputs.past),
-    ):
-        files.update({f"{name}.{number}": path for number, path in enumerate(paths)})
-    return {name: fingerprint_of(path) for name, path in files.items() if path is not None}
 
 
 def _test_in(data: Path) -> Path | None:

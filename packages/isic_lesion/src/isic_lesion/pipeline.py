@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from isic_lesion.features import (
     write_feature_set,
     write_features,
 )
+from isic_lesion.features.image_features import image_column
 from isic_lesion.fold_files import read_folds, write_folds
 from isic_lesion.folds import Folds, Scheme, assign_hospital_folds, assign_patient_folds
 from isic_lesion.past import read_past
@@ -41,6 +43,7 @@ from isic_lesion.report import write_report
 from isic_lesion.report.sources import read_inputs, sources_of_run
 from isic_lesion.run_inputs import RunInputs
 from isic_lesion.run_layout import RunLayout
+from isic_lesion.schema import frame_schema
 from isic_lesion.scores import average_members, read_many_scores, read_scores, write_scores
 from isic_lesion.stack_files import write_stack
 from isic_lesion.stacking import StackConfig, fit_stack, stack_held_out
@@ -67,11 +70,17 @@ def stages_of(
         on_progress: told of each booster.
     """
     layout = RunLayout(folder)
-    recipe = jsonable(inputs.recipe)
+    files = inputs.fingerprints()
+
+    def of(*names: str) -> dict[str, str]:
+        return {name: digest for name, digest in files.items() if name.partition(".")[0] in names}
+
+    data = {"recipe": jsonable(inputs.recipe), **of("train", "past")}
+    features = of("features", "image_scores")
     stages = [
-        Stage("data", lambda: _read_data(inputs, layout), {"recipe": recipe}, (layout.lesions, layout.recipe)),
-        Stage("folds", lambda: _deal_folds(inputs, layout), {}, (layout.folds,)),
-        Stage("features", lambda: _compute_features(inputs, layout, threads), {}, (layout.features,)),
+        Stage("data", lambda: _read_data(inputs, layout), data, (layout.lesions, layout.recipe)),
+        Stage("folds", lambda: _deal_folds(inputs, layout), of("folds"), (layout.folds,)),
+        Stage("features", lambda: _compute_features(inputs, layout, threads), features, (layout.features,)),
     ]
     stages += [_model_stage(inputs, layout, config, on_progress) for config in inputs.recipe.models]
     stages += [
@@ -79,7 +88,8 @@ def stages_of(
         Stage("report", lambda: _report(inputs, layout), {}, (layout.report,)),
     ]
     if inputs.test is not None:
-        stages.append(Stage("submission", lambda: _submit(inputs, layout), {}, (layout.submission,)))
+        given = of("test", "test_image_scores", "past")
+        stages.append(Stage("submission", lambda: _submit(inputs, layout), given, (layout.submission,)))
     return stages
 
 
@@ -108,7 +118,8 @@ def feature_set_of(recipe: Recipe, image_models: tuple[str, ...] = ()) -> Featur
 
 
 def _read_data(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
-    """Check the training table, join what is known beside it, and keep it typed."""
+    """Check what was given, join what is known beside the training rows, and keep them typed."""
+    _check_rest(inputs)
     report = check(inputs.data, images="none")
     groups = report.groups()
     write_json(layout.findings, {"rows": report.rows, "fatal": report.fatal, "groups": jsonable(groups)})
@@ -132,6 +143,34 @@ def _read_data(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
         "malignant": int(rows["target"].sum()),
         "warnings": report.warnings,
     }
+
+
+def _check_rest(inputs: RunInputs) -> None:
+    """Refuse now what a later stage could not use."""
+    feature_set_of(inputs.recipe)
+    if inputs.test is not None:
+        inputs.test.read(["isic_id", "patient_id", "attribution"])
+    models = [
+        sorted(average_members(read_many_scores(files))["model"].unique()) if files else []
+        for files in (inputs.image_scores, inputs.test_image_scores)
+    ]
+    if inputs.test is not None and models[0] != models[1]:
+        lacking = next(iter(set(models[0]) ^ set(models[1])))
+        there, missing = ("training", "test") if lacking in models[0] else ("test", "training")
+        raise InputError(
+            f"image scores of the model {lacking!r} were given for the {there} lesions, and none for the {missing} ones",
+            fix="Give the scores of the same models for both",
+        )
+    columns: dict[str, str] = {}
+    for model in models[0]:
+        column = image_column(model)
+        if column in columns or column in frame_schema("train"):
+            other = repr(columns[column]) if column in columns else "a column of the table"
+            raise InputError(f"image model {model!r}: its name cannot be told from {other}", fix="Rename the model")
+        columns[column] = model
+    for model in (config.name for config in inputs.recipe.models):
+        if model in models[0]:
+            raise InputError(f"image model {model!r}: a table model of the recipe has this name", fix="Rename it")
 
 
 def _deal_folds(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
@@ -210,7 +249,7 @@ def stack_config_of(recipe: Recipe, image_models: tuple[str, ...] = (), scheme: 
     without = tuple(name for name, kind in kinds.items() if kind == "without")
     blanked = tuple(name for name, kind in kinds.items() if kind == "blanked")
     blind = (*without, *blanked) if scheme == "hospitals" else without or blanked
-    return replace(recipe.stack, unknown_models=(*blind, *image_models)) if blind else recipe.stack
+    return replace(recipe.stack, unknown_models=tuple(map(escape, (*blind, *image_models)))) if blind else recipe.stack
 
 
 def _stack(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:

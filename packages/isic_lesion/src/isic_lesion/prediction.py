@@ -24,7 +24,7 @@ from isic_lesion.past import read_past
 from isic_lesion.past_history import join_past
 from isic_lesion.recipe import Recipe, recipe_from
 from isic_lesion.run_layout import RunLayout
-from isic_lesion.schema import frame_schema
+from isic_lesion.schema import Split, columns_of, frame_schema
 from isic_lesion.stack import Stack
 from isic_lesion.stack_files import read_stack
 from isic_lesion.stacking import apply_stack
@@ -150,11 +150,13 @@ def predict(
     chunks = _chunks_of(keys.select(_owner()).to_series(), rows_at_once)
     known = known_hospitals(keys["attribution"], predictor.hospitals)
     scored: list[DataFrame] = []
+    closed = _closed_categories(predictor, lesions.split)
     done = 0
     with tempfile.TemporaryDirectory(prefix="furikaeri-") as place:
         table = _as_parquet(lesions, predictor, Path(place, "lesions.parquet"))
         for owners in chunks:
             rows = pl.scan_parquet(table).filter(_owner().is_in(owners.implode())).collect()
+            _check_categories(rows, closed, lesions)
             if history is not None:
                 rows = join_past(rows, history)
             if image_scores is not None:
@@ -217,6 +219,24 @@ def _check_given(predictor: Predictor, image_scores: DataFrame | None, past: Seq
             f"the models look at scores of the image model {missing[0]!r}, and none were given",
             fix="Score the lesions with it, and give the scores",
         )
+
+
+def _closed_categories(predictor: Predictor, split: Split) -> dict[str, tuple[str, ...]]:
+    """Return the columns that features look at whose categories are all known, with these."""
+    used = predictor.feature_set.columns
+    return {known.name: known.categories for known in columns_of(split) if known.closed and known.name in used}
+
+
+def _check_categories(rows: DataFrame, closed: dict[str, tuple[str, ...]], lesions: Lesions) -> None:
+    """Refuse a category that models do not know: it would pass for a missing one without a word."""
+    for column, categories in closed.items():
+        strange = rows.filter(rows[column].is_not_null() & ~rows[column].is_in(categories))
+        if len(strange):
+            raise InputError(
+                f"{lesions.metadata}: {strange['isic_id'][0]} has {strange[column][0]!r} in {column} "
+                f"({len(strange)} rows or more), expected one of {', '.join(categories)}",
+                fix="Mend it, or leave it empty where it is not known",
+            )
 
 
 def _owner() -> Expr:

@@ -1,13 +1,15 @@
-"""What a run is given: data, a recipe, and what else there may be."""
+"""What a run is given: data, a recipe, and what else there may be. (io: fingerprints)"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError
 from furikaeri_common.tasks import Engine
 from isic_lesion.dataset import Lesions
+from isic_lesion.features import CATALOGUE
 from isic_lesion.recipe import Recipe
 
 __all__ = ["RunInputs"]
@@ -56,3 +58,23 @@ class RunInputs:
                 f"the recipe {self.recipe.name} joins earlier contests, and none were given",
                 fix="Give their files, or set features.past to false in a recipe of your own",
             )
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the SHA-256 of every file that the run reads, by what it is.
+
+        Raises:
+            InputError: if one cannot be read.
+        """
+        named: list[tuple[str, Path | None]] = [
+            ("train", self.data.metadata),
+            ("test", None if self.test is None else self.test.metadata),
+            ("folds", self.folds),
+            ("features", None if self.recipe.features.set in CATALOGUE else Path(self.recipe.features.set)),
+        ]
+        for name, paths in (
+            ("image_scores", self.image_scores),
+            ("test_image_scores", self.test_image_scores),
+            ("past", self.past),
+        ):
+            named += [(f"{name}.{number}", path) for number, path in enumerate(paths)]
+        return {name: fingerprint_of(path) for name, path in named if path is not None}
