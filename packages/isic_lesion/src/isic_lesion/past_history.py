@@ -1,8 +1,8 @@
 """What earlier contests add to this one: a patient's history beside each lesion, or whole rows below them.
 
 Some patients of this contest were photographed for the contest of 2020 too. What was known of a patient when a lesion
-was photographed is told by ages: past images at the same age (in steps of five years) or before it count, later ones
-never do, for nobody could have known them.
+was photographed is told by ages: past images at a lower age count alone. Ages come in steps of five years, so an image
+at the same age may be a later one, of this very lesion, and nobody could have known its diagnosis.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ them and the share of malignant ones; the patient's age at the first and last pa
 def join_past(rows: DataFrame, past: DataFrame) -> DataFrame:
     """Return the rows with their patient's history on their right; null where nothing of a patient is known.
 
-    A past image counts for a lesion of its patient if the patient was then of the same age or younger, or one of the
-    ages is not known. Images that are among the rows themselves are no past, and neither are those without a patient.
+    A past image counts for a lesion of its patient if the patient was then known to be younger. Images that are among
+    the rows themselves are no past, and neither are those without a patient.
 
     Args:
         rows: isic_id, patient_id and age_approx, shape (N, any), in any order, which is kept.
@@ -67,10 +67,9 @@ def join_past(rows: DataFrame, past: DataFrame) -> DataFrame:
         past_age=pl.col("age_approx"),
         lesion=pl.coalesce("lesion_id", "isic_id"),
     )
-    later = (pl.col("past_age") > pl.col("age_approx")).fill_null(value=False)
     history = (
         moments.join(known, on="patient_id")
-        .filter(~later)
+        .filter(pl.col("past_age") < pl.col("age_approx"))
         .group_by("patient_id", "age_approx")
         .agg(
             past_images=pl.len(),

@@ -155,10 +155,10 @@ def _check_rest(inputs: RunInputs) -> None:
         for files in (inputs.image_scores, inputs.test_image_scores)
     ]
     if inputs.test is not None and models[0] != models[1]:
-        lacking = next(iter(set(models[0]) ^ set(models[1])))
+        lacking = min(set(models[0]) ^ set(models[1]))
         there, missing = ("training", "test") if lacking in models[0] else ("test", "training")
         raise InputError(
-            f"image scores of the model {lacking!r} were given for the {there} lesions, and none for the {missing} ones",
+            f"image scores of the model {lacking!r} were given for {there} lesions, and none for {missing} lesions",
             fix="Give the scores of the same models for both",
         )
     columns: dict[str, str] = {}

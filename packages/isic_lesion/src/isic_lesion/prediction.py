@@ -1,7 +1,8 @@
 """From a finished run to the scores of lesions that nobody trained on. (io)
 
-Rows come in chunks of whole patients, so the memory that is needed does not grow with their number, and the scores are
-those of one pass: features of a patient need that patient's rows alone, what crosses patients was fitted in training.
+Rows come in chunks of whole patients, so that of all rows only ids, hospitals and one number for each model are held at
+once. The scores are those of one pass: features of a patient need that patient's rows alone, and what crosses patients
+was fitted in training.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from isic_lesion.run_layout import RunLayout
 from isic_lesion.schema import Split, columns_of, frame_schema
 from isic_lesion.stack import Stack
 from isic_lesion.stack_files import read_stack
-from isic_lesion.stacking import apply_stack
+from isic_lesion.stacked import blend_columns
 from isic_lesion.table_models import TableModel, load_model
 
 if TYPE_CHECKING:
@@ -145,34 +146,33 @@ def predict(
     keys = lesions.read(["isic_id", "patient_id", "attribution"])
     if keys.is_empty():
         raise InputError(f"{lesions.metadata}: has a header but no rows")
-    history = read_past(past).frame if predictor.recipe.features.past else None
-    rows_at_once = predictor.recipe.inference.chunk_rows if chunk_rows is None else chunk_rows
-    chunks = _chunks_of(keys.select(_owner()).to_series(), rows_at_once)
     known = known_hospitals(keys["attribution"], predictor.hospitals)
-    scored: list[DataFrame] = []
+    history = read_past(past).frame if predictor.recipe.features.past else None
+    chunks = _chunks_of(
+        keys.select(_owner()).to_series(), predictor.recipe.inference.chunk_rows if chunk_rows is None else chunk_rows
+    )
     closed = _closed_categories(predictor, lesions.split)
+    columns = {config.name: np.full(len(keys), np.nan) for config in predictor.recipe.models}
     done = 0
     with tempfile.TemporaryDirectory(prefix="furikaeri-") as place:
         table = _as_parquet(lesions, predictor, Path(place, "lesions.parquet"))
         for owners in chunks:
             rows = pl.scan_parquet(table).filter(_owner().is_in(owners.implode())).collect()
             _check_categories(rows, closed, lesions)
+            positions = rows["row"].to_numpy()
             if history is not None:
                 rows = join_past(rows, history)
             if image_scores is not None:
                 rows = join_scores(rows, image_scores)
-            scores = score_rows(predictor, rows)
-            scored += [
-                pl.DataFrame({"isic_id": rows["isic_id"], "score": values}).with_columns(model=pl.lit(name))
-                for name, values in scores.items()
-            ]
+            for name, scores in score_rows(predictor, rows).items():
+                columns[name][positions] = scores
             done += len(rows)
             on_chunk(done, len(keys))
-    frame = pl.concat(scored).with_columns(fold=pl.lit(None, pl.UInt8)).select("isic_id", "fold", "model", "score")
     if image_scores is not None:
-        of_these = image_scores.join(keys.select("isic_id"), on="isic_id", how="semi")
-        frame = pl.concat([frame, of_these.select(frame.columns)])
-    final = apply_stack(predictor.stack, frame, keys["isic_id"], known)
+        for (model,), own in image_scores.group_by("model"):
+            joined = keys.select("isic_id").join(own, on="isic_id", how="left", maintain_order="left")
+            columns[str(model)] = joined["score"].fill_null(float("nan")).to_numpy()
+    final = blend_columns(predictor.stack, columns, keys["isic_id"], known)
     return Predicted(keys.select("isic_id", target=pl.Series(final)), int((~known).sum()), len(chunks))
 
 
@@ -268,7 +268,7 @@ def _as_parquet(lesions: Lesions, predictor: Predictor, path: Path) -> Path:
     needed = {*predictor.feature_set.columns, "isic_id", "patient_id", "age_approx", "attribution"}
     columns = [name for name in frame_schema(lesions.split) if name in needed]
     try:
-        lesions.scan().select(columns).sink_parquet(path, compression="lz4")
+        lesions.scan().select(columns).with_row_index("row").sink_parquet(path, compression="lz4")
     except pl.exceptions.PolarsError:
         lesions.read(columns)  # which names the row
         raise

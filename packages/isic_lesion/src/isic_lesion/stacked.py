@@ -14,11 +14,11 @@ from isic_lesion.score_tables import check_scores
 from isic_lesion.stack import Blend, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from polars import DataFrame, Series
 
-__all__ = ["apply_stack", "submission_of"]
+__all__ = ["apply_stack", "blend_columns", "submission_of"]
 
 
 def apply_stack(
@@ -52,8 +52,8 @@ def apply_stack(
         InputError: if scores have a fold, a lesion has no score of any model that counts for it, or the stack has no
             weights for its hospital.
     """
-    if known.shape != (len(isic_ids),):
-        raise ValueError(f"expected known of shape ({len(isic_ids)},), got {known.shape}")
+    import polars as pl
+
     checked = check_scores(scores)
     if checked["fold"].null_count() < len(checked):
         name = checked.filter(checked["fold"].is_not_null())["isic_id"][0]
@@ -61,14 +61,53 @@ def apply_stack(
             f"{name} was held out when models were trained: its hospital's and patient's rows were trained on",
             fix="Give scores without a fold",
         )
-    blended = np.full(len(isic_ids), np.nan)
+    asked = isic_ids.rename("isic_id")
+    strange = checked.select("isic_id").unique(maintain_order=True).join(asked.to_frame(), on="isic_id", how="anti")
+    everyone = pl.concat([asked, strange["isic_id"]]).to_frame()
+    counting = {**stack.weights_known, **stack.weights_unknown}
+    columns = {
+        model: everyone.join(checked.filter(pl.col("model") == model), on="isic_id", how="left", maintain_order="left")[
+            "score"
+        ]
+        .fill_null(float("nan"))
+        .to_numpy()
+        for model in counting
+    }
+    return blend_columns(stack, columns, isic_ids, known, ranks=ranks)
+
+
+def blend_columns(
+    stack: Stack,
+    columns: Mapping[str, NDArray[np.float64]],
+    isic_ids: Series,
+    known: NDArray[np.bool_],
+    *,
+    ranks: Literal["set", "reference"] = "set",
+) -> NDArray[np.float64]:
+    """Return one score for each lesion, as `apply_stack`, from a column of scores for each model.
+
+    Args:
+        stack: the weights.
+        columns: model -> its scores, NaN where it has none, shape (M,) with M >= N: rows beyond those of `isic_ids` are
+            ranked with the others.
+        isic_ids: the lesions, shape (N,).
+        known: as in `apply_stack`.
+        ranks: as in `apply_stack`.
+
+    Raises:
+        As `apply_stack`.
+    """
+    number = len(isic_ids)
+    if known.shape != (number,):
+        raise ValueError(f"expected known of shape ({number},), got {known.shape}")
+    blended = np.full(number, np.nan)
     for blend, rows, which in ((stack.known, known, "a known"), (stack.unknown, ~known, "an unknown")):
         if not rows.any():
             continue
         if blend is None:
             name = isic_ids.to_numpy()[rows][0]
             raise InputError(f"{name} is of {which} hospital, for which the stack has no weights")
-        blended[rows] = _applied(blend, checked, isic_ids, ranks)[rows]
+        blended[rows] = _blended(blend, columns, ranks)[:number][rows]
     if np.isnan(blended).any():
         name = isic_ids[int(np.isnan(blended).argmax())]
         raise InputError(
@@ -114,27 +153,23 @@ def submission_of(
     return pl.DataFrame({"isic_id": ids, "target": pl.Series(values, dtype=pl.Float64)}), unknown
 
 
-def _applied(
-    blend: Blend, scores: DataFrame, isic_ids: Series, ranks: Literal["set", "reference"]
+def _blended(
+    blend: Blend, columns: Mapping[str, NDArray[np.float64]], ranks: Literal["set", "reference"]
 ) -> NDArray[np.float64]:
-    """Return the blend's score of each lesion; NaN where no model that counts has scored it."""
-    import polars as pl
-
-    everyone = pl.concat([scores["isic_id"], isic_ids.rename("isic_id")]).unique(maintain_order=True).to_frame()
-    total, weight_of = np.zeros(len(everyone)), np.zeros(len(everyone))
+    """Return the blend's score of each row; NaN where no model that counts has scored it."""
+    total: NDArray[np.float64] | float = 0.0
+    weight_of: NDArray[np.float64] | float = 0.0
     for model, weight, reference in zip(blend.models, blend.weights, blend.references, strict=True):
-        if weight == 0:
+        if weight == 0 or model not in columns:
             continue
-        of_model = scores.filter(pl.col("model") == model).select("isic_id", "score")
-        values = everyone.join(of_model, on="isic_id", how="left", maintain_order="left")["score"]
-        scored = values.fill_null(float("nan")).to_numpy()
-        shares = rank_shares(scored) if ranks == "set" else place(reference, scored)
+        shares = rank_shares(columns[model]) if ranks == "set" else place(reference, columns[model])
         there = ~np.isnan(shares)
-        total[there] += weight * shares[there]
-        weight_of[there] += weight
-    with np.errstate(invalid="ignore"):
-        mean = total / weight_of
-    final = rank_shares(mean) if ranks == "set" else place(blend.reference, mean)
-    placed = everyone.with_columns(final=pl.Series(final))
-    asked = isic_ids.rename("isic_id").to_frame().join(placed, on="isic_id", how="left", maintain_order="left")
-    return asked["final"].to_numpy()
+        total = total + np.where(there, weight * shares, 0.0)
+        weight_of = weight_of + weight * there
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.asarray(total / weight_of) if isinstance(total, np.ndarray) else np.full(_rows(columns), np.nan)
+    return rank_shares(mean) if ranks == "set" else place(blend.reference, mean)
+
+
+def _rows(columns: Mapping[str, NDArray[np.float64]]) -> int:
+    return max((len(column) for column in columns.values()), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +38,7 @@ HOSPITAL = "attribution"
 STORE = ".parts"
 
 _ROWS = "rows.parquet"
+_DISTRIBUTIONS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "extra-trees": "scikit-learn", "kernel": "scipy"}
 _NAMES = "names.json"
 
 
@@ -117,6 +119,7 @@ def prepare(
             "rows": hashlib.sha256((store / _ROWS).read_bytes()).hexdigest(),
             "fits": table.folds_fingerprint if per_fold else None,
             "of_hospital": fingerprint(of_hospital),
+            "versions": {name: version(name) for name in (_DISTRIBUTIONS[config.library], "numpy")},
         },
         "fitted_per_fold": per_fold,
     }
