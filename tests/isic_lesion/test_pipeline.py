@@ -76,7 +76,7 @@ def test_every_stage_leaves_what_it_should(ran: Path, tiny: Recipe) -> None:
         assert len(oof) == 600
         assert oof["fold"].n_unique() == 3
     stacked = read_scores(layout.stacked, folds)
-    assert set(stacked["model"]) == {"stack", "stack-unknown"}
+    assert set(stacked["model"]) == {"stack", "stack-blind"}
     assert layout.report.stat().st_size > 10_000
 
 

@@ -20,6 +20,7 @@ from isic_lesion.stacking import (
     EQUAL,
     NESTED,
     STACK,
+    STACK_BLIND,
     STACK_UNKNOWN,
     Stack,
     StackConfig,
@@ -149,7 +150,7 @@ def test_models_by_pattern(folds: Folds) -> None:
     assert made.known.models == ("gbdt", "mlp")
     assert made.weights_unknown == {"image": 1.0}
     own = stack_held_out(made, held_out(folds), folds)
-    assert own["model"].value_counts().sort("model").rows() == [(STACK, ROWS), (STACK_UNKNOWN, ROWS)]
+    assert own["model"].value_counts().sort("model").rows() == [(STACK, ROWS), (STACK_BLIND, ROWS)]
     with pytest.raises(InputError, match=r"no model matches 'lgb\*'. There are: gbdt, image, mlp"):
         fit_stack(held_out(folds), METADATA, folds, StackConfig(unknown_models=("lgb*",)))
 

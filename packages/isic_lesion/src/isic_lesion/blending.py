@@ -20,12 +20,32 @@ from furikaeri_common.errors import MissingExtraError
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-__all__ = ["Objective", "choose_weights"]
+__all__ = ["Objective", "choose_weights", "weighted_sum"]
 
 Objective = Literal["pooled", "mean"]
 
 _MIN_TPR = 0.8
 _FIRST_STEP, _LAST_STEP = 0.1, 0.004
+
+
+def weighted_sum(weights: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weighted sum of the rows of a table, added up model by model.
+
+    A matrix product adds the last columns in another order than the rest, so lesions alike would differ in the last
+    bit, and a tie would be broken by where they stand.
+
+    Args:
+        weights: shape (M,).
+        shares: shape (M, N).
+
+    Returns:
+        Shape (N,).
+    """
+    total = np.zeros(shares.shape[1])
+    for weight, row in zip(weights.tolist(), shares, strict=True):
+        if weight:
+            total += weight * row
+    return total
 
 
 def choose_weights(
@@ -91,7 +111,9 @@ class _Search:
     def judge(self, weights: NDArray[np.float64]) -> float:
         """Return the area of weights; remember them if they are better than all before."""
         self.left -= 1
-        value = sum(_area(weights @ malignant, weights @ benign) for malignant, benign in self.parts) / len(self.parts)
+        value = sum(
+            _area(weighted_sum(weights, malignant), weighted_sum(weights, benign)) for malignant, benign in self.parts
+        ) / len(self.parts)
         if value > self.value:
             self.best, self.value = weights.copy(), value
         return value

@@ -14,7 +14,7 @@ from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.errors import InputError
 from isic_lesion.array_models import array_library
 from isic_lesion.booster_config import BoosterConfig, Library
-from isic_lesion.booster_presets import PRESETS
+from isic_lesion.booster_presets import PRESETS, over_preset
 from isic_lesion.boosters import Booster
 
 __all__ = ["SUFFIXES", "load_booster", "read_config", "save_booster"]
@@ -89,16 +89,7 @@ def read_config(name_or_file: str) -> BoosterConfig:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is no TOML ({error})") from error
-    preset = document.pop("preset", None)
-    settings = {"name": path.stem, **document}
-    if preset is not None:
-        if preset not in PRESETS:
-            raise InputError(f"{path}: preset: no preset {preset!r}", fix=f"There are: {', '.join(PRESETS)}")
-        base = PRESETS[preset].to_json()
-        if isinstance(settings.get("params"), dict) and settings.get("library", base["library"]) == base["library"]:
-            settings["params"] = {**base["params"], **settings["params"]}
-        settings = {**base, **settings}
     try:
-        return BoosterConfig.from_json(settings)
+        return BoosterConfig.from_json(over_preset({"name": path.stem, **document}))
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: {error}") from error

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from isic_lesion.booster_config import BoosterConfig
 
-__all__ = ["PRESETS"]
+__all__ = ["PRESETS", "over_preset"]
 
 _ORIGINAL_XGBOOST = {
     "learning_rate": 0.03,
@@ -111,3 +112,22 @@ _CONFIGS = (
 
 PRESETS: Mapping[str, BoosterConfig] = MappingProxyType({config.name: config for config in _CONFIGS})
 """Name -> configuration. The rounds of the original's two are ours: it did not say."""
+
+
+def over_preset(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings laid over those of their `preset`, if they name one; `params` add to those of the same library.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    own = {name: value for name, value in settings.items() if name != "preset"}
+    if "preset" not in settings:
+        return own
+    preset = settings["preset"]
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ValueError(f"preset: no preset {preset!r}; there are {', '.join(PRESETS)}")
+    base = PRESETS[preset].to_json()
+    params = own.get("params", {})
+    if isinstance(params, Mapping) and own.get("library", base["library"]) == base["library"]:
+        own["params"] = {**base["params"], **params}
+    return {**base, **own}

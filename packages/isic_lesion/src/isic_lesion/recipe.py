@@ -15,7 +15,7 @@ from typing import Any, Literal
 from furikaeri_common.configs import config_from
 from furikaeri_common.errors import InputError
 from isic_lesion.booster_config import BoosterConfig
-from isic_lesion.booster_presets import PRESETS
+from isic_lesion.booster_presets import over_preset
 from isic_lesion.folds import Scheme
 from isic_lesion.stack import StackConfig
 
@@ -37,7 +37,7 @@ RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
 FEW_LESIONS = 20_000
 """Below so many lesions the recipe `few` does better than `small`, which draws some of the benign ones."""
 
-_WITHOUT = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
+_SUFFIXES = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +51,8 @@ class FoldsPart:
     def __post_init__(self) -> None:
         if not 2 <= self.count <= 100:
             raise ValueError(f"expected count from 2 to 100, got {self.count}")
+        if self.seed < 0:
+            raise ValueError(f"expected seed >= 0, got {self.seed}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,20 +148,15 @@ def _models(entry: object, source: str, place: str) -> list[BoosterConfig]:
     """Return the models of one entry: one for each way to treat what is derived from the hospital."""
     if not isinstance(entry, Mapping):
         raise InputError(f"{source}: {place}: expected a table of settings, got {entry!r}")
-    settings = dict(entry)
-    preset = settings.pop("preset", None)
-    if preset is not None:
-        if preset not in PRESETS:
-            raise InputError(f"{source}: {place}.preset: no preset {preset!r}", fix=f"There are: {', '.join(PRESETS)}")
-        base = PRESETS[preset].to_json()
-        settings = {**base, **settings, "params": {**base["params"], **settings.get("params", {})}}
-    treatments = settings.pop("hospital_features", "with")
     made = []
-    for treatment in treatments if isinstance(treatments, list) else [treatments]:
-        suffix = _WITHOUT.get(treatment, "") if isinstance(treatments, list) else ""
-        named = {**settings, "name": f"{settings.get('name', '')}{suffix}", "hospital_features": treatment}
-        try:
+    try:
+        settings = over_preset(entry)
+        treatments = settings.pop("hospital_features", "with")
+        several = isinstance(treatments, list)
+        for treatment in treatments if several else [treatments]:
+            suffix = _SUFFIXES.get(str(treatment), "") if several else ""
+            named = {**settings, "name": f"{settings.get('name', '')}{suffix}", "hospital_features": treatment}
             made.append(BoosterConfig.from_json(named))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{source}: {place}: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{source}: {place}: {error}") from error
     return made

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
-from isic_lesion.blending import choose_weights
+from isic_lesion.blending import choose_weights, weighted_sum
 from isic_lesion.metrics import partial_auc
 from isic_lesion.ranks import place, rank_shares, reference_of
 from isic_lesion.score_tables import check_scores
@@ -33,6 +33,7 @@ __all__ = [
     "EQUAL",
     "NESTED",
     "STACK",
+    "STACK_BLIND",
     "STACK_UNKNOWN",
     "Blend",
     "Estimate",
@@ -45,8 +46,9 @@ __all__ = [
     "submission_of",
 ]
 
-STACK, STACK_UNKNOWN = "stack", "stack-unknown"
-"""The models that a stack's own held-out scores are of."""
+STACK, STACK_UNKNOWN, STACK_BLIND = "stack", "stack-unknown", "stack-blind"
+"""The models that a stack's own held-out scores are of: with the weights for known hospitals; with those for unknown
+ones, on hospitals that were held out; and with these on known hospitals, where none was held out."""
 
 EQUAL, NESTED = "equal weights", "stack, nested"
 """The lines of a stack's table, beside `STACK`, that are no models."""
@@ -91,7 +93,8 @@ def stack_held_out(stack: Stack, scores: DataFrame, folds: Folds) -> DataFrame:
     have not).
 
     Returns:
-        isic_id, fold, model, score: `STACK` for rows of known hospitals, `STACK_UNKNOWN` for those of unknown ones
+        isic_id, fold, model, score: `STACK` for rows of known hospitals, `STACK_UNKNOWN` for those of unknown ones (or
+        `STACK_BLIND`, with folds by patients)
         where these are other rows or have other weights.
     """
     import polars as pl
@@ -99,7 +102,7 @@ def stack_held_out(stack: Stack, scores: DataFrame, folds: Folds) -> DataFrame:
     made = []
     blends = [(stack.known, STACK, False)]
     if stack.unknown != stack.known or stack.scheme == "hospitals":
-        blends.append((stack.unknown, STACK_UNKNOWN, True))
+        blends.append((stack.unknown, STACK_UNKNOWN if stack.scheme == "hospitals" else STACK_BLIND, True))
     for blend, name, unseen in blends:
         if blend is None:
             continue
@@ -161,7 +164,7 @@ def _fit(rows: HeldOutRows, labels: DataFrame, folds: Folds, config: StackConfig
     lines = [
         line(model, values, weight) for model, values, weight in zip(rows.models, shares, weights.tolist(), strict=True)
     ]
-    lines += [line(EQUAL, shares.mean(axis=0)), line(STACK, weights @ shares)]
+    lines += [line(EQUAL, shares.mean(axis=0)), line(STACK, weighted_sum(weights, shares))]
     if can_nest:
         lines.append(line(NESTED, _nested(fold_weights, shares, fold)))
     references = [reference_of(values[~np.isnan(values)]) for values in rows.scores]
@@ -175,7 +178,7 @@ def _fit(rows: HeldOutRows, labels: DataFrame, folds: Folds, config: StackConfig
         malignant=int(malignant.sum()),
         left_out=len(complete) - len(malignant),
         references=tuple(references),
-        reference=reference_of(weights @ places),
+        reference=reference_of(weighted_sum(weights, places)),
     )
 
 
@@ -195,7 +198,7 @@ def _nested(
     """Return the weighted mean of each row with the weights of its fold."""
     blended = np.empty(shares.shape[1])
     for k in np.unique(fold):
-        blended[fold == k] = fold_weights[k] @ shares[:, fold == k]
+        blended[fold == k] = weighted_sum(fold_weights[k], shares[:, fold == k])
     return blended
 
 

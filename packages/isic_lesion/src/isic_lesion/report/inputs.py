@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furikaeri_common.errors import InputError
+from isic_lesion.stacking import STACK_UNKNOWN
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -150,7 +151,7 @@ def _parted(scores: DataFrame, folds: Folds) -> DataFrame:
 
     held_out = folds.frame.select("isic_id", "hospital_fold")
     unseen = (pl.col("fold") == pl.col("hospital_fold")).fill_null(value=False)
-    named = pl.col("model").str.contains("unknown")  # a stack says so itself
+    named = pl.col("model") == STACK_UNKNOWN  # a stack says so itself
     joined = scores.join(held_out, on="isic_id", how="left", maintain_order="left")
     name = pl.when(unseen & ~named).then(pl.col("model") + UNSEEN).otherwise("model")
     return joined.with_columns(model=name).drop("hospital_fold")
