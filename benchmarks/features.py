@@ -31,14 +31,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from isic_lesion.dataset import open_lesions
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.data.schema import NUMERIC_COLUMNS
 from isic_lesion.features import Feature, FeatureSet, compute, fit_population, full, write_features
 from isic_lesion.features.clusters import CLUSTER_FORMULAS, nearest_cluster
 from isic_lesion.features.computing import compute_columns, rows_for
 from isic_lesion.features.formulas import evaluate
 from isic_lesion.features.lesion import CATEGORIES
 from isic_lesion.features.population import Population, fit_rows
-from isic_lesion.schema import NUMERIC_COLUMNS
 
 ROWS, PATIENTS, MOST_LESIONS = 401_059, 1_042, 9_184
 PLACE = ["patient_id", "tbp_lv_location"]

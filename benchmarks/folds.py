@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from isic_lesion.balance import balance_groups, imbalance
+from isic_lesion.folds.balance import balance_groups, imbalance
 
 PATIENTS, LESIONS, MALIGNANT, WITH_MALIGNANT, MOST, FOLDS = 1_042, 401_059, 393, 259, 9_184, 5
 

@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
-from isic_lesion.bootstrap import partial_auc_of_resamples
-from isic_lesion.metrics_by_group import auc_expr, partial_auc_expr
+from isic_lesion.metrics.bootstrap import partial_auc_of_resamples
+from isic_lesion.metrics.by_group import auc_expr, partial_auc_expr
 
 LESIONS, MALIGNANT, PATIENTS, GROUPS, RESAMPLES = 401_059, 393, 1_042, 40, 1_000
 

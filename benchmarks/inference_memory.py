@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from isic_lesion.booster_files import SUFFIXES, load_booster, save_booster
-from isic_lesion.booster_presets import PRESETS
-from isic_lesion.boosters import fit
-from isic_lesion.inference import predict_in_chunks
+from isic_lesion.boosters.booster import fit
+from isic_lesion.boosters.files import SUFFIXES, load_booster, save_booster
+from isic_lesion.boosters.presets import PRESETS
+from isic_lesion.table_models.inference import predict_in_chunks
 
 BLOCK = 10_000
 

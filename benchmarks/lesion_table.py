@@ -19,9 +19,9 @@ from pathlib import Path
 
 import polars as pl
 
-from isic_lesion.checking import check
-from isic_lesion.dataset import open_lesions
-from isic_lesion.schema import frame_schema
+from isic_lesion.data.checking import check
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.data.schema import frame_schema
 
 
 def median_seconds(work: Callable[[], object], repeats: int) -> float:

@@ -19,9 +19,9 @@ from scipy.linalg import cho_solve, cholesky
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics.pairwise import laplacian_kernel
 
-from isic_lesion.extra_trees import fit_extra_trees
-from isic_lesion.kernel_logistic import fit_logistic
-from isic_lesion.training_rows import TrainingRows
+from isic_lesion.boosters.extra_trees import fit_extra_trees
+from isic_lesion.boosters.kernel_logistic import fit_logistic
+from isic_lesion.boosters.training_rows import TrainingRows
 
 PENALTY = 0.1
 

@@ -18,8 +18,8 @@ import numpy as np
 import optuna
 
 from isic_lesion import partial_auc
-from isic_lesion.blending import choose_weights
-from isic_lesion.ranks import rank_shares
+from isic_lesion.stack.blending import choose_weights
+from isic_lesion.stack.ranks import rank_shares
 
 MALIGNANT = 393
 

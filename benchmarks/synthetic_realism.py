@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from polars import DataFrame
 
-from isic_lesion.dataset import open_lesions
+from isic_lesion.data.dataset import open_lesions
 from isic_lesion.synthetic.metadata import lesion_rows
 from isic_lesion.synthetic.parameters import CLASSES, published
 from isic_lesion.synthetic.realism import compare_columns, draw_like, tell_apart, transfer

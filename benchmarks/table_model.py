@@ -28,17 +28,17 @@ import polars as pl
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from isic_lesion.boosters import fit
-from isic_lesion.bootstrap import partial_auc_of_resamples, percentile_interval
-from isic_lesion.dataset import open_lesions
+from isic_lesion.boosters.booster import fit
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.data.schema import NUMERIC_COLUMNS
 from isic_lesion.features import FeatureSet, compute, fit_population
-from isic_lesion.folds import Folds, assign_patient_folds
+from isic_lesion.folds.dealing import Folds, assign_patient_folds
 from isic_lesion.labels import soft_labels
-from isic_lesion.metrics import auc, partial_auc
+from isic_lesion.metrics.bootstrap import partial_auc_of_resamples, percentile_interval
+from isic_lesion.metrics.ordering import auc, partial_auc
 from isic_lesion.pipeline import feature_set_of
-from isic_lesion.ranks import rank_shares
 from isic_lesion.recipe import Recipe, read_recipe
-from isic_lesion.schema import NUMERIC_COLUMNS
+from isic_lesion.stack.ranks import rank_shares
 
 HOSPITAL = "attribution"
 CATEGORIES = (

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from isic_lesion.images import write_images
+from isic_lesion.data.images import write_images
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isic_lesion.dataset import open_lesions
+from isic_lesion.data.dataset import open_lesions
 from isic_lesion.features import compute, fit_population, open_features, small
-from isic_lesion.fold_files import write_folds
-from isic_lesion.folds import assign_patient_folds
+from isic_lesion.folds.dealing import assign_patient_folds
+from isic_lesion.folds.files import write_folds
 from isic_lesion.scores import write_scores
 
 

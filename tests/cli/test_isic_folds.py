@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isic_lesion.fold_files import read_folds
-from isic_lesion.folds import assign_hospital_folds, assign_patient_folds
-from isic_lesion.schema import columns_of
+from isic_lesion.data.schema import columns_of
+from isic_lesion.folds.dealing import assign_hospital_folds, assign_patient_folds
+from isic_lesion.folds.files import read_folds
 
 ROWS = 240
 

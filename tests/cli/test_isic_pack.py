@@ -13,7 +13,7 @@ from furikaeri_common.artifacts import read_json, sha256_of
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.runs import start_run
 from furikaeri_common.stages import run_stages
-from isic_lesion.dataset import open_lesions
+from isic_lesion.data.dataset import open_lesions
 from isic_lesion.pipeline import stages_of
 from isic_lesion.recipe import read_recipe
 from isic_lesion.run_inputs import RunInputs
@@ -77,7 +77,7 @@ def test_what_cannot_be_packed(invoke, runs, made_up, tmp_path) -> None:
 
 def test_a_bundle_that_fails_its_proof_is_not_written(invoke, runs, made_up, tmp_path, monkeypatch) -> None:
     (tmp_path / "predict.py").write_text("import sys\nsys.exit('broken on purpose')\n")
-    monkeypatch.setattr("isic_lesion.packing._PREDICT", tmp_path / "predict.py")
+    monkeypatch.setattr("isic_lesion.bundle.packing._PREDICT", tmp_path / "predict.py")
     code, _, err = invoke("isic", "pack", tmp_path / "b.zip", "--runs", runs, "--prove-on", made_up)
     assert (code, "broken on purpose" in err) == (1, True)
     assert not (tmp_path / "b.zip").exists()

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 
 from isic_lesion import partial_auc
-from isic_lesion.fold_files import write_folds
-from isic_lesion.folds import assign_patient_folds
-from isic_lesion.schema import columns_of
+from isic_lesion.data.schema import columns_of
+from isic_lesion.folds.dealing import assign_patient_folds
+from isic_lesion.folds.files import write_folds
 from isic_lesion.scores import write_scores
 
 

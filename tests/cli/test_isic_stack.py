@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isic_lesion.fold_files import write_folds
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
-from isic_lesion.metrics import partial_auc
-from isic_lesion.schema import columns_of
+from isic_lesion.data.schema import columns_of
+from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.folds.files import write_folds
+from isic_lesion.metrics.ordering import partial_auc
 from isic_lesion.scores import read_scores, write_scores
-from isic_lesion.stack_files import read_stack
+from isic_lesion.stack.files import read_stack
 
 ROWS = 400
 

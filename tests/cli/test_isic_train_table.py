@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from furikaeri_common.artifacts import fingerprint_of
+from isic_lesion.data.schema import columns_of
 from isic_lesion.features import Feature, FeatureSet, write_features
-from isic_lesion.fold_files import write_folds
-from isic_lesion.folds import assign_patient_folds
-from isic_lesion.schema import columns_of
+from isic_lesion.folds.dealing import assign_patient_folds
+from isic_lesion.folds.files import write_folds
 from isic_lesion.scores import read_scores
 
 SET = FeatureSet(

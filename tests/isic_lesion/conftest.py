@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from isic_lesion.images import write_images
-from isic_lesion.schema import HOSPITALS, columns_of
+from isic_lesion.data.images import write_images
+from isic_lesion.data.schema import HOSPITALS, columns_of
 
 SITES = {"Torso Back": "posterior torso", "Left Arm": "upper extremity", "Head & Neck": "head/neck", "Unknown": None}
 

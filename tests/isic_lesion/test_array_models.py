@@ -16,21 +16,21 @@ from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.tasks import Progress
-from isic_lesion.booster_config import ARRAY_LIBRARIES, BoosterConfig
-from isic_lesion.booster_files import load_booster, read_config, save_booster
-from isic_lesion.booster_presets import PRESETS
-from isic_lesion.boosters import Booster, fit, sigmoid
-from isic_lesion.dataset import open_lesions
+from isic_lesion.boosters.booster import Booster, fit, sigmoid
+from isic_lesion.boosters.config import ARRAY_LIBRARIES, BoosterConfig
+from isic_lesion.boosters.files import load_booster, read_config, save_booster
+from isic_lesion.boosters.presets import PRESETS
+from isic_lesion.boosters.training_rows import TrainingRows
+from isic_lesion.data.dataset import open_lesions
 from isic_lesion.features import compute, fit_population, open_features, write_features
 from isic_lesion.features.catalogue import few
-from isic_lesion.folds import Folds, assign_patient_folds
-from isic_lesion.metrics import auc, partial_auc
+from isic_lesion.folds.dealing import Folds, assign_patient_folds
+from isic_lesion.metrics.ordering import auc, partial_auc
 from isic_lesion.pipeline import feature_set_of
-from isic_lesion.ranks import rank_shares
 from isic_lesion.recipe import read_recipe
-from isic_lesion.table_models import load_model, read_record
-from isic_lesion.table_training import train_table
-from isic_lesion.training_rows import TrainingRows
+from isic_lesion.stack.ranks import rank_shares
+from isic_lesion.table_models.folder import load_model, read_record
+from isic_lesion.table_models.training import train_table
 
 NAMES = ("plain", "with space", "a[0]<b>,c:{d}", "größe")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from isic_lesion.balance import balance_groups, imbalance
+from isic_lesion.folds.balance import balance_groups, imbalance
 
 
 def by_scikit_learn(counts: np.ndarray, num_parts: int, seed: int) -> np.ndarray:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from furikaeri_common.errors import MissingExtraError
-from isic_lesion.blending import _area, choose_weights
-from isic_lesion.metrics import partial_auc
-from isic_lesion.ranks import rank_shares
+from isic_lesion.metrics.ordering import partial_auc
+from isic_lesion.stack.blending import _area, choose_weights
+from isic_lesion.stack.ranks import rank_shares
 
 
 def models(seed: int, num: int = 3, rows: int = 2000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

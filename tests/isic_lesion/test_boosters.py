@@ -13,13 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from furikaeri_common.errors import InputError
-from isic_lesion.booster_checks import check_lightgbm, check_xgboost
-from isic_lesion.booster_config import BoosterConfig
-from isic_lesion.booster_files import load_booster, read_config, save_booster
-from isic_lesion.booster_presets import PRESETS
-from isic_lesion.boosters import Booster, fit, sigmoid
-from isic_lesion.metrics import auc
-from isic_lesion.training_rows import (
+from isic_lesion.boosters.booster import Booster, fit, sigmoid
+from isic_lesion.boosters.checks import check_lightgbm, check_xgboost
+from isic_lesion.boosters.config import BoosterConfig
+from isic_lesion.boosters.files import load_booster, read_config, save_booster
+from isic_lesion.boosters.presets import PRESETS
+from isic_lesion.boosters.training_rows import (
     TrainingRows,
     Validation,
     add_noise,
@@ -27,7 +26,8 @@ from isic_lesion.training_rows import (
     sample_rows,
     with_blanked_copies,
 )
-from isic_lesion.ubjson import read_ubjson
+from isic_lesion.boosters.ubjson import read_ubjson
+from isic_lesion.metrics.ordering import auc
 
 LIBRARIES = ("xgboost", "lightgbm")
 NAMES = ("plain", "with space", "a[0]<b>,c:{d}", '"quoted" 100 %', "größe", "last")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isic_lesion import auc, partial_auc
-from isic_lesion.bootstrap import (
+from isic_lesion.metrics.bootstrap import (
     bootstrap_difference,
     bootstrap_partial_auc,
     partial_auc_of_resamples,
@@ -70,7 +70,7 @@ def test_several_areas_at_once() -> None:
 def test_as_many_patients_as_lesions(monkeypatch) -> None:
     target, score, patient = drawn(0)
     expected = partial_auc_of_resamples(target, score, patient, seed=3, num_resamples=50)
-    monkeypatch.setattr("isic_lesion.bootstrap._MOST_CELLS", 1000)
+    monkeypatch.setattr("isic_lesion.metrics.bootstrap._MOST_CELLS", 1000)
     found = partial_auc_of_resamples(target, score, patient, seed=3, num_resamples=50)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 

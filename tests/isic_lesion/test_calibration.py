@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from isic_lesion import calibration
-from isic_lesion.calibration import (
+from isic_lesion.metrics import calibration
+from isic_lesion.metrics.calibration import (
     brier_decomposition,
     brier_score,
     calibration_line,
@@ -23,7 +23,7 @@ from isic_lesion.calibration import (
     reliability_by_width,
     wilson_interval,
 )
-from isic_lesion.recalibration import apply_logistic, logit
+from isic_lesion.metrics.recalibration import apply_logistic, logit
 
 
 def drawn(number: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

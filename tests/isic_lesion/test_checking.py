@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isic_lesion.checking import check, check_between
-from isic_lesion.dataset import open_lesions
-from isic_lesion.findings import Finding, Report, finding_schema, findings_of
-from isic_lesion.image_checking import check_images
-from isic_lesion.images import open_images, write_images
-from isic_lesion.lesion_schema import rules_of
-from isic_lesion.schema import NUMERIC_COLUMNS, column, frame_schema
-from isic_lesion.table_checking import check_cells, check_header
+from isic_lesion.data.checking import check, check_between
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.data.findings import Finding, Report, finding_schema, findings_of
+from isic_lesion.data.image_checking import check_images
+from isic_lesion.data.images import open_images, write_images
+from isic_lesion.data.lesion_schema import rules_of
+from isic_lesion.data.schema import NUMERIC_COLUMNS, column, frame_schema
+from isic_lesion.data.table_checking import check_cells, check_header
 
 
 def found(table: pl.DataFrame, split: str = "train") -> list[Finding]:

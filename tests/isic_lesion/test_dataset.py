@@ -11,8 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from furikaeri_common.errors import InputError
-from isic_lesion.dataset import open_lesions
-from isic_lesion.schema import columns_of, frame_schema
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.data.schema import columns_of, frame_schema
 
 
 def edit(folder: Path, old: str, new: str, split: str = "train") -> Path:

@@ -12,10 +12,10 @@ from hypothesis.extra import numpy as of_numpy
 from sklearn.ensemble import ExtraTreesClassifier
 
 from furikaeri_common.tensors import pack_tensors, unpack_tensors
-from isic_lesion import extra_trees
-from isic_lesion.extra_trees import ExtraTrees, fit_extra_trees
-from isic_lesion.metrics import auc
-from isic_lesion.training_rows import TrainingRows
+from isic_lesion.boosters import extra_trees
+from isic_lesion.boosters.extra_trees import ExtraTrees, fit_extra_trees
+from isic_lesion.boosters.training_rows import TrainingRows
+from isic_lesion.metrics.ordering import auc
 
 NAMES = ("a", "b", "größe", "d")
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from furikaeri_common.errors import InputError
-from isic_lesion.dataset import open_lesions
-from isic_lesion.fold_files import read_folds, write_folds
-from isic_lesion.fold_summary import summarise_folds
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.folds.files import read_folds, write_folds
+from isic_lesion.folds.summary import summarise_folds
 
 
 def made_up(seed: int, rows: int = 300, patients: int = 40, hospitals: int = 4, *, nulls: bool = True) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from furikaeri_common.errors import InputError, WorkError
-from isic_lesion.images import ImageHeader, decode, open_images, read_header, write_images
+from isic_lesion.data.images import ImageHeader, decode, open_images, read_header, write_images
 
 
 def test_what_was_written_is_read(make_jpeg, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_several_processes_read_one_file(make_jpeg, tmp_path: Path) -> None:
     held = {f"ISIC_{k:07d}": make_jpeg(30 + k, seed=k) for k in range(6)}
     write_images(path, held.items())
     script = (
-        "import sys; from isic_lesion.images import open_images\n"
+        "import sys; from isic_lesion.data.images import open_images\n"
         "with open_images(sys.argv[1]) as images:\n"
         "    sys.stdin.read(1)\n"
         "    print(*(len(images.jpeg(k)) for k in images.isic_ids()))"

@@ -16,12 +16,12 @@ from PIL import Image
 
 from furikaeri_common.errors import InputError
 from furikaeri_common.local_processes import LocalProcesses
-from isic_lesion.dataset import open_lesions
-from isic_lesion.images import decode, open_images
-from isic_lesion.import_images import adapt_image
-from isic_lesion.import_tables import name_of_image
-from isic_lesion.importing import ImportConfig, Imported, import_folder
-from isic_lesion.schema import columns_of
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.data.images import decode, open_images
+from isic_lesion.data.schema import columns_of
+from isic_lesion.importing.folder import ImportConfig, Imported, import_folder
+from isic_lesion.importing.pictures import adapt_image
+from isic_lesion.importing.tables import name_of_image
 
 HERE = LocalProcesses(0)
 
@@ -268,7 +268,7 @@ def test_what_somebody_else_made_stays(bring, tmp_path: Path) -> None:
 
 
 def test_it_goes_on_where_it_was_killed(bring, photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("isic_lesion.importing._IMAGES_PER_TASK", 1)
+    monkeypatch.setattr("isic_lesion.importing.folder._IMAGES_PER_TASK", 1)
     looked: list[str] = []
 
     def counted(content: bytes, **options: Any) -> Any:
@@ -278,7 +278,7 @@ def test_it_goes_on_where_it_was_killed(bring, photos: Path, monkeypatch: pytest
         return adapt_image(content, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("isic_lesion.import_images.adapt_image", counted)
+        patch.setattr("isic_lesion.importing.pictures.adapt_image", counted)
         with pytest.raises(KeyboardInterrupt):
             bring()
         assert bring().rows == 4
@@ -294,7 +294,7 @@ def test_it_goes_on_where_it_was_killed(bring, photos: Path, monkeypatch: pytest
 
     config = ImportConfig()
     with monkeypatch.context() as patch:
-        patch.setattr("isic_lesion.importing.atomic_writer", kill)
+        patch.setattr("isic_lesion.importing.folder.atomic_writer", kill)
         with pytest.raises(KeyboardInterrupt):
             import_folder(photos, [tmp_path / "table.csv"], tmp_path / "other", config, engine=HERE)
     assert (tmp_path / "other" / "train-image.hdf5").exists()
@@ -358,7 +358,7 @@ def test_pictures_that_cannot_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             adapt_image(content)
-    monkeypatch.setattr("isic_lesion.import_images.MOST_PIXELS", 1000)
+    monkeypatch.setattr("isic_lesion.importing.pictures.MOST_PIXELS", 1000)
     with pytest.raises(ValueError, match="40 x 30 pixels are more than 1000; --max-size makes it smaller"):
         adapt_image(picture())
     assert adapted(picture(), max_size=20).size == (20, 15)

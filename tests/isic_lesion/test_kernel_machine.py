@@ -14,11 +14,11 @@ from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.preprocessing import QuantileTransformer
 
 from furikaeri_common.tensors import pack_tensors, unpack_tensors
-from isic_lesion import kernel_machine
-from isic_lesion.kernel_machine import KernelMachine, fit_kernel_machine
-from isic_lesion.metrics import auc
-from isic_lesion.normal_scores import fit_normal_scores, normal_scores
-from isic_lesion.training_rows import TrainingRows
+from isic_lesion.boosters import kernel_machine
+from isic_lesion.boosters.kernel_machine import KernelMachine, fit_kernel_machine
+from isic_lesion.boosters.normal_scores import fit_normal_scores, normal_scores
+from isic_lesion.boosters.training_rows import TrainingRows
+from isic_lesion.metrics.ordering import auc
 
 NAMES = ("a", "b", "größe", "d")
 

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from isic_lesion import auc, metrics, number_needed_to_treat, partial_auc, se_top_k
+from isic_lesion import auc, number_needed_to_treat, partial_auc, se_top_k
+from isic_lesion.metrics import ordering as metrics
 
 GBDT_FOLDS = (0.16132415030332778, 0.1635478552512124, 0.17584563167278894, 0.14345394165161734, 0.15062410797375386)
 GBDT_POOLED = 0.15728814069104202

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isic_lesion import auc, number_needed_to_treat, partial_auc, se_top_k
-from isic_lesion.metrics_by_group import (
+from isic_lesion.metrics.by_group import (
     age_band_expr,
     auc_expr,
     metrics_by,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from isic_lesion.native_boosters import parse_native
+from isic_lesion.boosters.native import parse_native
 
 
 @pytest.mark.parametrize("base_score", [0.1, 0.5, 0.003])

@@ -21,11 +21,11 @@ from furikaeri_common.errors import InputError, MissingExtraError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.runs import start_run
 from furikaeri_common.stages import run_stages
-from isic_lesion.booster_presets import PRESETS
-from isic_lesion.bundle_proof import ProofConfig, prove, wanted_image_models
-from isic_lesion.dataset import open_lesions
-from isic_lesion.folds import assign_patient_folds
-from isic_lesion.packing import contents_of, pack
+from isic_lesion.boosters.presets import PRESETS
+from isic_lesion.bundle.packing import contents_of, pack
+from isic_lesion.bundle.proof import ProofConfig, prove, wanted_image_models
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.folds.dealing import assign_patient_folds
 from isic_lesion.pipeline import stages_of
 from isic_lesion.prediction import Predictor, open_predictor, predict
 from isic_lesion.recipe import Recipe, read_recipe
@@ -120,7 +120,7 @@ def test_it_holds_what_scores_and_nothing_else(bundle: Path, ran: Path) -> None:
     }
     assert {"isic_lesion/prediction.py", "isic_lesion/features/__init__.py", "furikaeri_common/errors.py"} <= code
     assert not any("/synthetic/" in name or "/report/" in name for name in code)
-    assert not {"isic_lesion/pipeline.py", "isic_lesion/packing.py", "furikaeri_common/runs.py"} & code
+    assert not {"isic_lesion/pipeline.py", "isic_lesion/bundle/packing.py", "furikaeri_common/runs.py"} & code
     for text in (readme, notice):
         assert "no medical device" in text
         assert str(ran) not in text
@@ -238,7 +238,7 @@ def test_what_fails_its_proof_leaves_what_was_there(
     ran: Path, made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bundle.zip").write_text("earlier")
-    monkeypatch.setattr("isic_lesion.packing._PREDICT", tmp_path / "other.py")
+    monkeypatch.setattr("isic_lesion.bundle.packing._PREDICT", tmp_path / "other.py")
     (tmp_path / "other.py").write_text("raise RuntimeError('broken on purpose')\n")
     with pytest.raises(WorkError, match="RuntimeError: broken on purpose"):
         pack(ran, tmp_path / "bundle.zip", proof=ProofConfig(data=made_up))

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from furikaeri_common.errors import InputError
-from isic_lesion.past import EXTRA_COLUMNS, Past, empty_past, read_past
-from isic_lesion.past_formats import FORMATS, PRECEDENCE, recognise
-from isic_lesion.past_words import CODES, KINDS, SEXES, SITES
-from isic_lesion.schema import column, frame_schema
+from isic_lesion.data.schema import column, frame_schema
+from isic_lesion.past.formats import FORMATS, PRECEDENCE, recognise
+from isic_lesion.past.reading import EXTRA_COLUMNS, Past, empty_past, read_past
+from isic_lesion.past.words import CODES, KINDS, SEXES, SITES
 
 TRUTH_2016 = "ISIC_0000001,benign\nISIC_0000002,malignant\n"
 TRUTH_2017 = (

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isic_lesion.dataset import open_lesions
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
-from isic_lesion.past import empty_past, read_past
-from isic_lesion.past_history import (
+from isic_lesion.data.dataset import open_lesions
+from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.past.history import (
     HISTORY_COLUMNS,
     append_past,
     extend_folds,
@@ -21,6 +20,7 @@ from isic_lesion.past_history import (
     past_folds,
     with_owners,
 )
+from isic_lesion.past.reading import empty_past, read_past
 
 PATIENTS = st.sampled_from([None, "a", "b", "c"])
 AGES = st.sampled_from([None, 40.0, 45.0, 50.0])

@@ -16,10 +16,10 @@ from furikaeri_common.artifacts import sha256_of
 from furikaeri_common.errors import InputError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.stages import run_stages
-from isic_lesion.dataset import open_lesions
+from isic_lesion.data.dataset import open_lesions
 from isic_lesion.features import small, write_feature_set
-from isic_lesion.fold_files import read_folds, write_folds
-from isic_lesion.folds import assign_hospital_folds
+from isic_lesion.folds.dealing import assign_hospital_folds
+from isic_lesion.folds.files import read_folds, write_folds
 from isic_lesion.pipeline import feature_set_of, stack_config_of, stages_of
 from isic_lesion.prediction import open_predictor, predict
 from isic_lesion.recipe import Recipe, read_recipe
@@ -334,6 +334,8 @@ def test_models_that_look_at_the_hospital_do_not_score_unknown_ones(tiny: Recipe
     assert "blanked" not in stack_config_of(more).unknown_models  # its held-out scores know the hospital
     assert "blanked" in stack_config_of(more, scheme="hospitals").unknown_models
     assert stack_config_of(replace(tiny, models=(tiny.models[0], blanked))).unknown_models == ("blanked",)
+    only = replace(tiny, stack=replace(tiny.stack, known_models=("small-xgboost",)))
+    assert stack_config_of(only, ("net",)).known_models == ("small-xgboost", "net")
     named = replace(tiny, stack=replace(tiny.stack, unknown_models=("small-*",)))
     assert stack_config_of(named).unknown_models == ("small-*",)
 
@@ -346,6 +348,10 @@ def test_models_that_look_at_the_hospital_do_not_score_unknown_ones(tiny: Recipe
         (lambda folder: shutil.rmtree(folder / "models" / "small-xgboost"), "small-xgboost"),
         (lambda folder: (folder / "features" / "population-all.parquet").unlink(), "population-all"),
         (lambda folder: (folder / "feature_set.json").write_text("{}"), "feature_set"),
+        (
+            lambda folder: write_feature_set(small().without_columns("tbp_lv_L"), folder / "feature_set.json"),
+            "is not the set of features that the model small-xgboost",
+        ),
     ],
 )
 def test_a_run_that_is_not_whole_is_named(

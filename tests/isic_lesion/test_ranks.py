@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from isic_lesion.ranks import Reference, place, rank_shares, reference_of
+from isic_lesion.stack.ranks import Reference, place, rank_shares, reference_of
 
 NUMBERS = st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float)
 

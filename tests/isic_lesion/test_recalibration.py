@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from isic_lesion import recalibration
-from isic_lesion.recalibration import (
+from isic_lesion.metrics import recalibration
+from isic_lesion.metrics.recalibration import (
     Logistic,
     apply_isotonic,
     apply_logistic,

@@ -8,7 +8,7 @@ import pytest
 
 from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
-from isic_lesion.booster_presets import PRESETS
+from isic_lesion.boosters.presets import PRESETS
 from isic_lesion.recipe import RECIPES, read_recipe, recipe_from
 
 MODEL = '[[models]]\npreset = "small-xgboost"\n'

@@ -15,8 +15,8 @@ from PIL import Image
 
 from furikaeri_common.errors import InputError, MissingExtraError
 from isic_lesion import partial_auc
-from isic_lesion.calibration import brier_score
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.metrics.calibration import brier_score
 from isic_lesion.report import ReportInputs, find, render_report, write_report
 from isic_lesion.report.inputs import UNSEEN
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from isic_lesion.lesion_schema import lesion_schema, rules_of
-from isic_lesion.schema import COLUMNS, HOSPITALS, NUMERIC_COLUMNS, TRAIN_ONLY, column, columns_of, frame_schema
+from isic_lesion.data.lesion_schema import lesion_schema, rules_of
+from isic_lesion.data.schema import COLUMNS, HOSPITALS, NUMERIC_COLUMNS, TRAIN_ONLY, column, columns_of, frame_schema
 
 
 def header_of(path: Path) -> list[str]:

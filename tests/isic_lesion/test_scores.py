@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from furikaeri_common.errors import InputError
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
 from isic_lesion.scores import (
     average_members,
     check_scores,

@@ -10,13 +10,12 @@ import polars as pl
 import pytest
 
 from furikaeri_common.errors import InputError
-from isic_lesion.blending import choose_weights
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
-from isic_lesion.metrics import partial_auc
-from isic_lesion.ranks import rank_shares
+from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.metrics.ordering import partial_auc
 from isic_lesion.scores import write_scores
-from isic_lesion.stack_files import read_stack, write_stack
-from isic_lesion.stacking import (
+from isic_lesion.stack.blending import choose_weights
+from isic_lesion.stack.files import read_stack, write_stack
+from isic_lesion.stack.fitting import (
     EQUAL,
     NESTED,
     STACK,
@@ -28,6 +27,7 @@ from isic_lesion.stacking import (
     fit_stack,
     stack_held_out,
 )
+from isic_lesion.stack.ranks import rank_shares
 
 ROWS = 900
 RNG = np.random.default_rng(11)

@@ -13,7 +13,7 @@ from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.tasks import Progress
-from isic_lesion.schema import frame_schema
+from isic_lesion.data.schema import frame_schema
 from isic_lesion.synthetic.folder import FolderConfig, make_folder
 
 SMALL = FolderConfig(rows=60, patients=7, malignant_share=0.2, test_rows=9, test_patients=3, seed=5)

@@ -61,7 +61,7 @@ def test_made_up_lesions_are_not_told_from_made_up_ones(others: pl.DataFrame, ma
 
 
 def test_made_up_lesions_resemble_real_ones(real_data: Path, made: pl.DataFrame) -> None:
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
 
     real = open_lesions(real_data / "isic").read()
     drawn = draw_like(real, made)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isic_lesion.schema import COLUMNS, NUMERIC_COLUMNS, frame_schema
+from isic_lesion.data.schema import COLUMNS, NUMERIC_COLUMNS, frame_schema
 from isic_lesion.synthetic.dependence import dependence, nearest_positive, normal_correlation
 from isic_lesion.synthetic.lesions import norm_border_of, norm_color_of
 from isic_lesion.synthetic.marginals import GRID, marginal, monotone_cubic
@@ -82,7 +82,7 @@ def test_identities_of_real_rows_hold(values: dict[str, np.ndarray]) -> None:
 def test_rules_of_real_rows_are_those_measured_here(real_data: object) -> None:
     from pathlib import Path
 
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
 
     real = open_lesions(Path(str(real_data)) / "isic").read()
     v = {name.removeprefix("tbp_lv_"): real[name].to_numpy() for name in NUMERIC_COLUMNS}

@@ -16,19 +16,19 @@ import pytest
 from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
-from isic_lesion.booster_config import BoosterConfig
-from isic_lesion.booster_presets import PRESETS
-from isic_lesion.cross_validation import Part, cross_validate
-from isic_lesion.dataset import open_lesions
-from isic_lesion.feature_selection import Selection, correlated_groups, permutation_drops, sample_held_out
+from isic_lesion.boosters.config import BoosterConfig
+from isic_lesion.boosters.cross_validation import Part, cross_validate
+from isic_lesion.boosters.presets import PRESETS
+from isic_lesion.data.dataset import open_lesions
 from isic_lesion.features import Feature, FeatureSet, open_features, write_features
-from isic_lesion.folds import Folds, assign_hospital_folds, assign_patient_folds
-from isic_lesion.inference import known_hospitals, predict_in_chunks, route
-from isic_lesion.metrics import partial_auc
+from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.metrics.ordering import partial_auc
 from isic_lesion.scores import read_scores
-from isic_lesion.selection_files import read_selection, select_features, write_selection
-from isic_lesion.table_models import load_model, read_record
-from isic_lesion.table_training import num_parts, train_table
+from isic_lesion.table_models.folder import load_model, read_record
+from isic_lesion.table_models.inference import known_hospitals, predict_in_chunks, route
+from isic_lesion.table_models.selection import Selection, correlated_groups, permutation_drops, sample_held_out
+from isic_lesion.table_models.selection_files import read_selection, select_features, write_selection
+from isic_lesion.table_models.training import num_parts, train_table
 
 HERE = LocalProcesses(0)
 AREA, HUE = "tbp_lv_areaMM2", "tbp_lv_H"

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from isic_lesion.data.schema import NUMERIC_COLUMNS
 from isic_lesion.features.lesion import CATEGORIES
-from isic_lesion.schema import NUMERIC_COLUMNS
 
 LOCATIONS = ("Head & Neck", "Left Arm - Lower", "Torso Front Top Half", "Unknown")
 

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from isic_lesion.data.schema import column
 from isic_lesion.features import CATALOGUE, Feature, FeatureSet, compute, fit_population
 from isic_lesion.features.catalogue import few
 from isic_lesion.features.few import HUES, PLACES
 from isic_lesion.features.formulas import evaluate
 from isic_lesion.features.optics import OPTICS
-from isic_lesion.schema import column
 
 
 def only(*names: str) -> FeatureSet:

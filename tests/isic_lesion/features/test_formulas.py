@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from isic_lesion.data.schema import HOSPITALS, NUMERIC_COLUMNS
 from isic_lesion.features import FeatureSet, compute
 from isic_lesion.features.formulas import canonical_formula, columns_of, evaluate, short_formula
 from isic_lesion.features.lesion import CATEGORIES, FORMULAS, columns, interactions, one_hot, one_hots
-from isic_lesion.schema import HOSPITALS, NUMERIC_COLUMNS
 
 SLOWLY = {
     "axis_ratio": lambda r: r["minorAxisMM"] / r["size"],

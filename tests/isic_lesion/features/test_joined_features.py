@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from isic_lesion.features import compute, image_features, join_scores, past_features, unseen_scores
-from isic_lesion.folds import Folds
-from isic_lesion.past_history import HISTORY_COLUMNS
+from isic_lesion.folds.dealing import Folds
+from isic_lesion.past.history import HISTORY_COLUMNS
 
 
 def scores_of(rows: pl.DataFrame, *models: str) -> pl.DataFrame:

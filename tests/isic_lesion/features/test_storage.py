@@ -21,7 +21,7 @@ from isic_lesion.features import (
     write_features,
     write_population,
 )
-from isic_lesion.folds import Folds
+from isic_lesion.folds.dealing import Folds
 
 
 def some_folds(rows: pl.DataFrame, *, seed: int = 0) -> Folds:

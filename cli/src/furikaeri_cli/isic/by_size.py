@@ -21,7 +21,7 @@ def suiting(data: Path, of: Literal["recipe", "set", "model"], output: Output) -
     Raises:
         InputError: if the table cannot be read.
     """
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
     from isic_lesion.recipe import FEW_LESIONS
 
     number = len(open_lesions(data).read(["isic_id"]))

@@ -14,9 +14,9 @@ from furikaeri_cli.options import Json, Quiet, Seed
 from furikaeri_cli.output import Output
 
 if TYPE_CHECKING:
-    from isic_lesion.dataset import Lesions
-    from isic_lesion.findings import Finding, FindingGroup, Report
-    from isic_lesion.schema import Split
+    from isic_lesion.data.dataset import Lesions
+    from isic_lesion.data.findings import Finding, FindingGroup, Report
+    from isic_lesion.data.schema import Split
 
 __all__ = ["Checked", "check_cli", "check_folder"]
 
@@ -101,8 +101,8 @@ def check_folder(
     Raises:
         InputError: if the folder, or a table that was asked for, is not there.
     """
-    from isic_lesion.checking import check, check_between
-    from isic_lesion.findings import Report, join_findings
+    from isic_lesion.data.checking import check, check_between
+    from isic_lesion.data.findings import Report, join_findings
 
     splits = _open(folder, split)
     checked = []
@@ -119,7 +119,7 @@ def check_folder(
 
 def _open(folder: Path, split: Splits | None) -> list[Lesions]:
     from furikaeri_common.errors import InputError
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
 
     names: tuple[Split, ...] = ("train", "test") if split in (None, "both") else (split,)  # type: ignore[assignment]
     found, lacking = [], []
@@ -182,8 +182,8 @@ def _document(folder: Path, checked: Sequence[Checked], *, most: int | None) -> 
 
 
 def _print(output: Output, checked: Checked, *, everything: bool) -> None:
-    from isic_lesion.findings import Finding
-    from isic_lesion.metadata_files import row_word
+    from isic_lesion.data.findings import Finding
+    from isic_lesion.data.metadata_files import row_word
 
     lesions, report = checked
     images = f", {report.images:,} images decoded" if report.images else ""

@@ -16,7 +16,7 @@ from furikaeri_cli.output import Output
 
 if TYPE_CHECKING:
     from furikaeri_common.tasks import Progress
-    from isic_lesion.importing import ImportConfig, Imported
+    from isic_lesion.importing.folder import ImportConfig, Imported
 
 __all__ = ["import_cli", "import_lesions"]
 
@@ -63,7 +63,7 @@ def import_cli(
         isic data import photos new.csv --out mine --split test --id-column file --skip --workers 2
     """
     from furikaeri_common.errors import InputError
-    from isic_lesion.importing import ImportConfig
+    from isic_lesion.importing.folder import ImportConfig
 
     output = Output.choose(json=json, quiet=quiet)
     try:
@@ -89,7 +89,7 @@ def import_lesions(
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.tasks import Progress as Step
-    from isic_lesion.importing import import_folder
+    from isic_lesion.importing.folder import import_folder
 
     began = time.monotonic()
     with contextlib.ExitStack() as stack:

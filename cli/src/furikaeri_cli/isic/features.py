@@ -96,11 +96,11 @@ def make_features(
         InputError: if something cannot be read or does not fit the rest.
         WorkError: if the disk is full.
     """
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
     from isic_lesion.features import image_features, join_scores, past_features, unseen_scores, write_features
-    from isic_lesion.fold_files import read_folds
-    from isic_lesion.past import read_past
-    from isic_lesion.past_history import join_past
+    from isic_lesion.folds.files import read_folds
+    from isic_lesion.past.history import join_past
+    from isic_lesion.past.reading import read_past
     from isic_lesion.scores import average_members, read_many_scores
 
     began = time.monotonic()

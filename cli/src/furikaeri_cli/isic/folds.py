@@ -12,7 +12,7 @@ from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
-    from isic_lesion.fold_summary import Round
+    from isic_lesion.folds.summary import Round
 
 __all__ = ["FoldsMade", "folds_cli", "make_folds"]
 
@@ -55,10 +55,10 @@ def make_folds(
     Raises:
         InputError: if the data cannot be dealt so, or `out` holds something else.
     """
-    from isic_lesion.dataset import open_lesions
-    from isic_lesion.fold_files import read_folds, write_folds
-    from isic_lesion.fold_summary import summarise_folds
-    from isic_lesion.folds import assign_hospital_folds, assign_patient_folds
+    from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.folds.dealing import assign_hospital_folds, assign_patient_folds
+    from isic_lesion.folds.files import read_folds, write_folds
+    from isic_lesion.folds.summary import summarise_folds
 
     metadata = open_lesions(folder).read(["isic_id", "patient_id", "target", "attribution"])
     assign = assign_hospital_folds if scheme == "hospitals" else assign_patient_folds

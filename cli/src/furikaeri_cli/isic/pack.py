@@ -13,7 +13,7 @@ from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
-    from isic_lesion.packing import Packed
+    from isic_lesion.bundle.packing import Packed
 
 __all__ = ["pack_cli", "pack_run"]
 
@@ -32,8 +32,8 @@ def pack_run(run: Path, out: Path, *, prove: bool = True, prove_on: Path | None 
         InputError: if the run is not finished or damaged, or the file cannot be written.
         WorkError: if the bundle fails its proof.
     """
-    from isic_lesion.bundle_proof import ProofConfig
-    from isic_lesion.packing import pack
+    from isic_lesion.bundle.packing import pack
+    from isic_lesion.bundle.proof import ProofConfig
 
     return pack(run, out, proof=ProofConfig(data=prove_on, timeout=timeout) if prove else None)
 

@@ -58,7 +58,7 @@ def predict_folder(
     """
     import time
 
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
     from isic_lesion.prediction import open_predictor, predict
     from isic_lesion.scores import average_members, read_many_scores
     from isic_lesion.submission import write_submission

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -52,7 +53,8 @@ class Ran(NamedTuple):
     Attributes:
         folder: the run's.
         stages: what each of them told, took and held.
-        pauc: of the stack on held-out lesions, weights chosen on the other folds where that could be done.
+        pauc: of the stack on held-out lesions.
+        judged: "stack, nested" where weights were chosen on the other folds, else "stack".
         report: the page.
         submission: the scores of the test lesions; None without them.
     """
@@ -60,6 +62,7 @@ class Ran(NamedTuple):
     folder: Path
     stages: tuple[StageRecord, ...]
     pauc: float
+    judged: str
     report: Path
     submission: Path | None
 
@@ -93,6 +96,10 @@ def run_cli(
         Path | None, typer.Option("--folds", metavar="FILE", help="Folds made before, as image models used them.")
     ] = None,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the recipes that come by name, and stop.")] = False,
+    device: Annotated[
+        Literal["cpu", "gpu"] | None,
+        typer.Option("--device", help="Where boosters are trained; else as the recipe says."),
+    ] = None,
     runs: Runs = Path("runs"),
     workers: Workers = 1,
     json: Json = False,
@@ -124,7 +131,7 @@ def run_cli(
     from isic_lesion.recipe import read_recipe
 
     chosen = recipe or suiting(data, "recipe", output)
-    ran = run_recipe(read_recipe(chosen), given, runs=runs, workers=workers, output=output)
+    ran = run_recipe(_on(device, read_recipe(chosen)), given, runs=runs, workers=workers, output=output)
     _print(output, ran)
 
 
@@ -146,7 +153,7 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
     from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.runs import find_unfinished, start_run
     from furikaeri_common.stages import run_stages
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
     from isic_lesion.pipeline import stages_of
     from isic_lesion.run_inputs import RunInputs
     from isic_lesion.run_layout import RunLayout
@@ -176,10 +183,12 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
     layout = RunLayout(run.path)
     told = {record.name: record.facts for record in records}["stack"]
     lines = told.get("pauc_known") or told["pauc_unknown"]
+    judged = "stack, nested" if "stack, nested" in lines else "stack"
     return Ran(
         folder=run.path,
         stages=tuple(records),
-        pauc=lines.get("stack, nested", lines["stack"]),
+        pauc=lines[judged],
+        judged=judged,
         report=layout.report,
         submission=layout.submission if inputs.test is not None else None,
     )
@@ -226,6 +235,17 @@ def _cores() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+def _on(device: Literal["cpu", "gpu"] | None, recipe: Recipe) -> Recipe:
+    """Return the recipe with the boosters that can be trained there trained on a device."""
+    if device is None:
+        return recipe
+    models = [
+        dataclasses.replace(model, device=device) if model.library in ("xgboost", "lightgbm") else model
+        for model in recipe.models
+    ]
+    return dataclasses.replace(recipe, models=tuple(models))
+
+
 def _list_recipes(output: Output) -> None:
     from isic_lesion.recipe import RECIPES, read_recipe
 
@@ -245,7 +265,8 @@ def _print(output: Output, ran: Ran) -> None:
         for record in ran.stages
     ]
     output.table(("stage", "what came out", "time", "memory"), rows, value=ran)
-    output.show(f"pAUC of the stack on lesions held out, weights chosen on the other folds: {ran.pauc:.5f}")
+    chosen = {"stack, nested": ", weights chosen on the other folds"}.get(ran.judged, "")
+    output.show(f"pAUC of the stack on lesions held out{chosen}: {ran.pauc:.5f}")
     output.note(
         "\n".join(
             [

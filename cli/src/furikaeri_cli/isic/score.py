@@ -30,7 +30,7 @@ _USUAL = ("hospital", "site")
 
 
 class Calibration(NamedTuple):
-    """How far scores within [0, 1] can be read as the chance of being malignant (see `isic_lesion.calibration`).
+    """How far scores in [0, 1] can be read as chances of being malignant (see `isic_lesion.metrics.calibration`).
 
     Attributes:
         brier: the Brier score.

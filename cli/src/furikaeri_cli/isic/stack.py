@@ -13,7 +13,7 @@ from furikaeri_cli.output import Output
 
 if TYPE_CHECKING:
     from isic_lesion.score_tables import Coverage
-    from isic_lesion.stack import Blend, Stack, StackConfig
+    from isic_lesion.stack.values import Blend, Stack, StackConfig
 
 __all__ = ["Stacked", "make_stack", "stack_cli"]
 
@@ -56,11 +56,11 @@ def make_stack(folds: Path, data: Path, scores: Sequence[Path], out: Path, confi
     Raises:
         InputError: if something cannot be read, or does not fit the rest.
     """
-    from isic_lesion.dataset import open_lesions
-    from isic_lesion.fold_files import read_folds
+    from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.folds.files import read_folds
     from isic_lesion.scores import average_members, coverage_of, read_many_scores, write_scores
-    from isic_lesion.stack_files import write_stack
-    from isic_lesion.stacking import fit_stack, stack_held_out, submission_of
+    from isic_lesion.stack.files import write_stack
+    from isic_lesion.stack.fitting import fit_stack, stack_held_out, submission_of
     from isic_lesion.submission import write_submission
 
     dealt = read_folds(folds)
@@ -135,7 +135,7 @@ def stack_cli(
         isic stack --folds folds.parquet --data data --scores oof --out stack
         isic stack --data data --scores gbdt.csv --scores image.parquet --unknown "image*" --trials 400 --json
     """
-    from isic_lesion.stack import StackConfig
+    from isic_lesion.stack.values import StackConfig
 
     output = Output.choose(json=json, quiet=quiet)
     config = StackConfig(
@@ -207,7 +207,7 @@ def _document(made: Stacked) -> dict[str, object]:
 
 
 def _tell(output: Output, made: Stacked) -> None:
-    from isic_lesion.stacking import EQUAL, NESTED
+    from isic_lesion.stack.fitting import EQUAL, NESTED
 
     for of in made.coverage:
         if of.missing:

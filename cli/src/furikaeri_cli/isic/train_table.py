@@ -15,9 +15,9 @@ from furikaeri_cli.output import Output
 
 if TYPE_CHECKING:
     from furikaeri_common.tasks import Progress
-    from isic_lesion.booster_config import BoosterConfig
-    from isic_lesion.out_of_fold import FoldQuality
-    from isic_lesion.selection_files import Method
+    from isic_lesion.boosters.config import BoosterConfig
+    from isic_lesion.boosters.out_of_fold import FoldQuality
+    from isic_lesion.table_models.selection_files import Method
 
 __all__ = ["FIRST", "SELECTION", "Trained", "train_table_cli", "train_table_model"]
 
@@ -90,13 +90,13 @@ def train_table_model(
     """
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.local_processes import LocalProcesses
-    from isic_lesion.dataset import open_lesions
-    from isic_lesion.fold_files import read_folds
-    from isic_lesion.importances import mean_importances
+    from isic_lesion.boosters.importances import mean_importances
+    from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.folds.files import read_folds
     from isic_lesion.parquet import read_parquet
-    from isic_lesion.selection_files import read_selection, select_features, write_selection
-    from isic_lesion.table_models import IMPORTANCES, ModelRecord
-    from isic_lesion.table_training import Parts, num_parts, train_table
+    from isic_lesion.table_models.folder import IMPORTANCES, ModelRecord
+    from isic_lesion.table_models.selection_files import read_selection, select_features, write_selection
+    from isic_lesion.table_models.training import Parts, num_parts, train_table
 
     told = output or Output("quiet")
     dealt = read_folds(folds)
@@ -206,7 +206,7 @@ def train_table_cli(
         isic train-table --features features --data data --model original-xgboost --hospital without --seeds 3
         isic train-table --features features --data data --model small-xgboost --select zero-importance --json
     """
-    from isic_lesion.booster_files import read_config
+    from isic_lesion.boosters.files import read_config
 
     output = Output.choose(json=json, quiet=quiet)
     config = _changed(read_config(model or suiting(data, "model", output)), hospital, seeds, device, threads)
@@ -252,7 +252,7 @@ def _changed(
 
 def _selection(select: str | None, correlation: float | None) -> Method | Path | None:
     from furikaeri_common.errors import InputError
-    from isic_lesion.selection_files import SELECTION_METHODS
+    from isic_lesion.table_models.selection_files import SELECTION_METHODS
 
     if correlation is not None and select != "permutation":
         raise InputError("--correlation needs --select permutation")

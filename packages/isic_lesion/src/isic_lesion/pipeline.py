@@ -19,8 +19,9 @@ from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
 from furikaeri_common.stages import Stage
 from furikaeri_common.tasks import Progress
-from isic_lesion.booster_config import BoosterConfig
-from isic_lesion.checking import check
+from isic_lesion.boosters.config import BoosterConfig
+from isic_lesion.data.checking import check
+from isic_lesion.data.schema import frame_schema
 from isic_lesion.features import (
     CATALOGUE,
     FeatureSet,
@@ -33,22 +34,21 @@ from isic_lesion.features import (
     write_features,
 )
 from isic_lesion.features.image_features import image_column
-from isic_lesion.fold_files import read_folds, write_folds
-from isic_lesion.folds import Folds, Scheme, assign_hospital_folds, assign_patient_folds
-from isic_lesion.past import read_past
-from isic_lesion.past_history import join_past
+from isic_lesion.folds.dealing import Folds, Scheme, assign_hospital_folds, assign_patient_folds
+from isic_lesion.folds.files import read_folds, write_folds
+from isic_lesion.past.history import join_past
+from isic_lesion.past.reading import read_past
 from isic_lesion.prediction import open_predictor, predict
 from isic_lesion.recipe import Recipe
 from isic_lesion.report import write_report
 from isic_lesion.report.sources import read_inputs, sources_of_run
 from isic_lesion.run_inputs import RunInputs
 from isic_lesion.run_layout import RunLayout
-from isic_lesion.schema import frame_schema
 from isic_lesion.scores import average_members, read_many_scores, read_scores, write_scores
-from isic_lesion.stack_files import write_stack
-from isic_lesion.stacking import StackConfig, fit_stack, stack_held_out
+from isic_lesion.stack.files import write_stack
+from isic_lesion.stack.fitting import StackConfig, fit_stack, stack_held_out
 from isic_lesion.submission import write_submission
-from isic_lesion.table_training import train_table
+from isic_lesion.table_models.training import train_table
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -238,18 +238,23 @@ def _model_stage(inputs: RunInputs, layout: RunLayout, config: BoosterConfig, on
 def stack_config_of(recipe: Recipe, image_models: tuple[str, ...] = (), scheme: Scheme = "patients") -> StackConfig:
     """Return how a recipe's models are stacked.
 
+    Image models take part for known hospitals too, whatever table models the recipe names for these.
+
     Models that look at the hospital are of no use for a hospital they have not seen; unless the recipe names others,
     the rest of its models and the image models themselves score these lesions. A model of the kind "blanked" is among
     them where whole hospitals were held out, for then alone its held-out scores are made as they would be there; or
     where there is no other.
     """
+    images = tuple(map(escape, image_models))
+    known = (*recipe.stack.known_models, *images) if recipe.stack.known_models else ()
     if recipe.stack.unknown_models:
-        return recipe.stack
+        return replace(recipe.stack, known_models=known)
     kinds = {config.name: config.hospital_features for config in recipe.models}
     without = tuple(name for name, kind in kinds.items() if kind == "without")
     blanked = tuple(name for name, kind in kinds.items() if kind == "blanked")
     blind = (*without, *blanked) if scheme == "hospitals" else without or blanked
-    return replace(recipe.stack, unknown_models=tuple(map(escape, (*blind, *image_models)))) if blind else recipe.stack
+    unknown = (*map(escape, blind), *images) if blind else ()
+    return replace(recipe.stack, known_models=known, unknown_models=unknown)
 
 
 def _stack(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:

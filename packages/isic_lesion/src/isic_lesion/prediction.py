@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from furikaeri_common.artifacts import read_json
 from furikaeri_common.errors import InputError
-from isic_lesion.dataset import Lesions
+from isic_lesion.data.dataset import Lesions
+from isic_lesion.data.schema import Split, columns_of, frame_schema
 from isic_lesion.features import FeatureSet, Population, compute, join_scores, read_feature_set, read_population
 from isic_lesion.features.image_features import image_column
-from isic_lesion.inference import known_hospitals
-from isic_lesion.past import read_past
-from isic_lesion.past_history import join_past
+from isic_lesion.past.history import join_past
+from isic_lesion.past.reading import read_past
 from isic_lesion.recipe import Recipe, recipe_from
 from isic_lesion.run_layout import RunLayout
-from isic_lesion.schema import Split, columns_of, frame_schema
-from isic_lesion.stack import Stack
-from isic_lesion.stack_files import read_stack
-from isic_lesion.stacked import blend_columns
-from isic_lesion.table_models import TableModel, load_model
+from isic_lesion.stack.applying import blend_columns
+from isic_lesion.stack.files import read_stack
+from isic_lesion.stack.values import Stack
+from isic_lesion.table_models.folder import TableModel, load_model
+from isic_lesion.table_models.inference import known_hospitals
 
 if TYPE_CHECKING:
     from polars import DataFrame, Expr, Series
@@ -115,7 +115,15 @@ def open_predictor(folder: Path) -> Predictor:
 def _scorer(layout: RunLayout, recipe: Recipe, feature_set: FeatureSet, fold: int | None) -> Scorer:
     crosses = any(feature.crosses_patients for feature in feature_set.features)
     population = read_population(layout.population(fold)) if crosses else None
-    return Scorer(population, tuple(load_model(layout.model(config.name), fold=fold) for config in recipe.models))
+    models = tuple(load_model(layout.model(config.name), fold=fold) for config in recipe.models)
+    for config, model in zip(recipe.models, models, strict=True):
+        lacking = set(model.names) - set(feature_set.names)
+        if lacking or feature_set.select(model.names).fingerprint != model.record.features:
+            raise InputError(
+                f"{layout.feature_set}: is not the set of features that the model {config.name} was trained with",
+                fix="Copy the run's folder again, whole",
+            )
+    return Scorer(population, models)
 
 
 def predict(

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from furikaeri_common.configs import config_from
 from furikaeri_common.errors import InputError
-from isic_lesion.booster_config import BoosterConfig
-from isic_lesion.booster_presets import over_preset
-from isic_lesion.folds import Scheme
-from isic_lesion.stack import StackConfig
+from isic_lesion.boosters.config import BoosterConfig
+from isic_lesion.boosters.presets import over_preset
+from isic_lesion.folds.dealing import Scheme
+from isic_lesion.stack.values import StackConfig
 
 __all__ = [
     "FEW_LESIONS",

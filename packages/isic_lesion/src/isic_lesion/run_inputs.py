@@ -8,7 +8,7 @@ from pathlib import Path
 from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError
 from furikaeri_common.tasks import Engine
-from isic_lesion.dataset import Lesions
+from isic_lesion.data.dataset import Lesions
 from isic_lesion.features import CATALOGUE
 from isic_lesion.recipe import Recipe
 

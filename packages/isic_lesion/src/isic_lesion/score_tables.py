@@ -14,7 +14,7 @@ from furikaeri_common.errors import InputError
 if TYPE_CHECKING:
     from polars import DataFrame, Expr
 
-    from isic_lesion.folds import Folds
+    from isic_lesion.folds.dealing import Folds
 
 __all__ = ["SCORE_COLUMNS", "Coverage", "average_members", "check_scores", "coverage_of"]
 

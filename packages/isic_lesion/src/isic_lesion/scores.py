@@ -18,7 +18,7 @@ from isic_lesion.score_tables import SCORE_COLUMNS, Coverage, average_members, c
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from isic_lesion.folds import Folds
+    from isic_lesion.folds.dealing import Folds
 
 __all__ = [
     "SCORE_COLUMNS",

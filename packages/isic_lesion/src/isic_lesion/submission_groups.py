@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isic_lesion.metrics_by_group import age_band_expr, metrics_by
+from isic_lesion.metrics.by_group import age_band_expr, metrics_by
 
 if TYPE_CHECKING:
     from polars import DataFrame

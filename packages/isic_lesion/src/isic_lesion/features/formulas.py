@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from isic_lesion.schema import NUMERIC_COLUMNS
+from isic_lesion.data.schema import NUMERIC_COLUMNS
 
 __all__ = ["canonical_formula", "columns_of", "evaluate", "guarded", "short_formula"]
 

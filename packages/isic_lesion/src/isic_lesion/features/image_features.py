@@ -19,7 +19,7 @@ from isic_lesion.features.feature_set import FeatureSet
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from isic_lesion.folds import Folds
+    from isic_lesion.folds.dealing import Folds
 
 __all__ = ["image_column", "image_features", "join_scores", "unseen_scores"]
 

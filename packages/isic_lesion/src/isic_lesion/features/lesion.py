@@ -10,8 +10,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from isic_lesion.data.schema import NUMERIC_COLUMNS, column
 from isic_lesion.features.feature import Feature
-from isic_lesion.schema import NUMERIC_COLUMNS, column
 
 __all__ = ["CATEGORIES", "FORMULAS", "columns", "interactions", "one_hot", "one_hots"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isic_lesion.features.feature import Feature
 from isic_lesion.features.feature_set import FeatureSet
-from isic_lesion.past_history import HISTORY_COLUMNS
+from isic_lesion.past.history import HISTORY_COLUMNS
 
 __all__ = ["past_features"]
 

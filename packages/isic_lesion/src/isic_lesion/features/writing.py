@@ -34,7 +34,7 @@ from isic_lesion.features.table import FeatureTable, open_features
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from isic_lesion.folds import Folds
+    from isic_lesion.folds.dealing import Folds
 
 __all__ = ["write_features"]
 

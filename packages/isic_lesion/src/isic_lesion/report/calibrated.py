@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isic_lesion.calibration import (
+from isic_lesion.metrics.calibration import (
     BrierParts,
     Reliability,
     brier_decomposition,
@@ -17,7 +17,7 @@ from isic_lesion.calibration import (
     observed_to_expected,
     reliability_by_count,
 )
-from isic_lesion.recalibration import (
+from isic_lesion.metrics.recalibration import (
     Logistic,
     apply_isotonic,
     apply_logistic,

@@ -30,7 +30,7 @@ def read_crops(path: Path, isic_ids: Iterable[str]) -> dict[str, str]:
     """
     from PIL import Image
 
-    from isic_lesion.images import decode, open_images
+    from isic_lesion.data.images import decode, open_images
 
     found = {}
     with open_images(path) as images:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from numpy.typing import NDArray
 
-    from isic_lesion.calibration import Reliability
+    from isic_lesion.metrics.calibration import Reliability
     from isic_lesion.report.findings import ModelFindings
 
 __all__ = ["MOST_CURVES", "draw_distributions", "draw_folds", "draw_nnt", "draw_reliability", "draw_roc"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from furikaeri_common.errors import InputError
-from isic_lesion.bootstrap import Interval, enough_patients, partial_aucs_of_resamples, percentile_interval
-from isic_lesion.metrics import auc, number_needed_to_treat, partial_auc
-from isic_lesion.metrics_by_group import age_band_expr, metrics_by, metrics_by_each, within_top_k_expr
+from isic_lesion.metrics.bootstrap import Interval, enough_patients, partial_aucs_of_resamples, percentile_interval
+from isic_lesion.metrics.by_group import age_band_expr, metrics_by, metrics_by_each, within_top_k_expr
+from isic_lesion.metrics.ordering import auc, number_needed_to_treat, partial_auc
 from isic_lesion.report.calibrated import Calibrated, calibrate
 from isic_lesion.report.inputs import ReportInputs, Scored, join_scores
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furikaeri_common.errors import InputError
-from isic_lesion.stacking import STACK_UNKNOWN
+from isic_lesion.stack.fitting import STACK_UNKNOWN
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from isic_lesion.folds import Folds
+    from isic_lesion.folds.dealing import Folds
 
 __all__ = ["UNSEEN", "ReportInputs", "Scored", "join_scores"]
 

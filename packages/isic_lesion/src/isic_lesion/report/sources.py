@@ -14,7 +14,7 @@ from isic_lesion.run_layout import RunLayout
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from isic_lesion.schema import Split
+    from isic_lesion.data.schema import Split
 
 __all__ = ["Sources", "read_importances", "read_inputs", "sources_of_run", "stack_file", "stacked_scores"]
 
@@ -108,9 +108,9 @@ def read_inputs(
     Raises:
         InputError: if a file is missing, is of another kind, or was made with other folds.
     """
-    from isic_lesion.fold_files import read_folds
+    from isic_lesion.folds.files import read_folds
     from isic_lesion.scores import average_members, read_many_scores
-    from isic_lesion.stack_files import read_stack
+    from isic_lesion.stack.files import read_stack
 
     folds = None if sources.folds is None else read_folds(sources.folds)
     scores = read_many_scores(sources.scores, folds)
@@ -174,7 +174,7 @@ def read_importances(paths: Sequence[Path]) -> DataFrame:
 
 
 def _lesions(sources: Sources) -> tuple[DataFrame, Path | None]:
-    from isic_lesion.dataset import open_lesions
+    from isic_lesion.data.dataset import open_lesions
     from isic_lesion.parquet import read_parquet
 
     opened = None if sources.data is None else open_lesions(sources.data, sources.split)

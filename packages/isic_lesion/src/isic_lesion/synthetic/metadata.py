@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isic_lesion.schema import frame_schema
+from isic_lesion.data.schema import frame_schema
 from isic_lesion.synthetic.body import location_simple, site_of
 from isic_lesion.synthetic.lesions import measure
 from isic_lesion.synthetic.parameters import published

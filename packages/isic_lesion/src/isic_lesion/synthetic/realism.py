@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import MissingExtraError
-from isic_lesion.metrics import auc, partial_auc
-from isic_lesion.schema import NUMERIC_COLUMNS
+from isic_lesion.data.schema import NUMERIC_COLUMNS
+from isic_lesion.metrics.ordering import auc, partial_auc
 
 if TYPE_CHECKING:
     from polars import DataFrame

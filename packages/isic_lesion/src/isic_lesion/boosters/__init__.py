@@ -1,0 +1,1 @@
+"""Table models on arrays: what they are trained with, their training in rounds, and their files."""

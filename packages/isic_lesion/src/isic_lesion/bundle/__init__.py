@@ -1,0 +1,1 @@
+"""A finished run as one file that scores lesions offline, and the proof that it does."""

@@ -1,0 +1,1 @@
+"""Earlier contests: their lesions in this contest's columns, and what they know of its patients."""

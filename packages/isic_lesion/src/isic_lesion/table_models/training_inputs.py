@@ -1,0 +1,198 @@
+"""What a table model is trained from: features, folds and metadata, checked against each other and laid out. (io)"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from furikaeri_common.artifacts import atomic_writer, write_json
+from furikaeri_common.documents import fingerprint
+from furikaeri_common.errors import InputError
+from isic_lesion.boosters.config import BoosterConfig
+from isic_lesion.boosters.cross_validation import Part
+from isic_lesion.features import FeatureTable
+from isic_lesion.labels import soft_labels
+from isic_lesion.table_models.folder import RECORD, read_record
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from isic_lesion.folds.dealing import Folds
+
+__all__ = [
+    "HOSPITAL",
+    "STORE",
+    "Prepared",
+    "choose_features",
+    "fitted_per_fold",
+    "inputs_of",
+    "prepare",
+    "refuse_other",
+]
+
+HOSPITAL = "attribution"
+STORE = ".parts"
+
+_ROWS = "rows.parquet"
+_DISTRIBUTIONS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "extra-trees": "scikit-learn", "kernel": "scipy"}
+_NAMES = "names.json"
+
+
+class Prepared(NamedTuple):
+    """What the parts share, and what each of them reads.
+
+    Attributes:
+        table: the features.
+        names: of those that are used, in order.
+        hospital_names: of those of them that are derived from the hospital.
+        rows: isic_id, target, attribution, label, weight, and for each round which rows it trains on and holds out.
+        fitted_per_fold: whether some features are fitted on each round's training rows.
+        inputs: of every task: where things lie, and marks of what they hold.
+    """
+
+    table: FeatureTable
+    names: tuple[str, ...]
+    hospital_names: tuple[str, ...]
+    rows: DataFrame
+    fitted_per_fold: bool
+    inputs: dict[str, Any]
+
+
+def prepare(
+    table: FeatureTable,
+    chosen: tuple[str, ...],
+    folds: Folds,
+    metadata: DataFrame,
+    config: BoosterConfig,
+    out: Path,
+) -> Prepared:
+    """Check that features, folds and metadata are of the same lesions, and lay out what every part reads.
+
+    Args:
+        table: the features.
+        chosen: those that the model uses.
+        folds: who is held out when.
+        metadata: as `table_training.train_table` takes it.
+        config: of the model.
+        out: the model's folder; what parts read goes into `STORE` below it.
+
+    Raises:
+        InputError: if they do not fit each other.
+    """
+    import polars as pl
+
+    features = table.folder
+    known = {feature.name: feature for feature in table.feature_set.features}
+    of_hospital = tuple(name for name in chosen if HOSPITAL in known[name].columns)
+    per_fold = fitted_per_fold(table, chosen)
+    if per_fold and table.folds_fingerprint != folds.fingerprint:
+        raise InputError(
+            f"{features}: was not made with these folds, and some of its features are fitted on each fold's rows",
+            fix="Make the features again with the same folds",
+        )
+    joined = _join(table, metadata, features)
+    labels = soft_labels(joined, plain=not config.soft_labels)
+    hospital = pl.col(HOSPITAL) if HOSPITAL in joined.columns else pl.lit(None, pl.String).alias(HOSPITAL)
+    rows = joined.select("isic_id", pl.col("target").cast(pl.Int8), hospital).with_columns(
+        pl.Series("label", labels.label), pl.Series("weight", labels.weight)
+    )
+    try:
+        for k in range(folds.num_folds):
+            train, held_out = folds.split(table.isic_ids, k)
+            rows = rows.with_columns(pl.Series(f"train-{k}", train), pl.Series(f"held-out-{k}", held_out))
+    except ValueError as error:
+        raise InputError(f"the folds are not of the lesions of {features}: {error}") from error
+    store = out / STORE
+    with atomic_writer(store / _ROWS) as stream:
+        rows.write_parquet(stream)
+    write_json(store / _NAMES, {"names": chosen, "of_hospital": of_hospital})
+    inputs = {
+        "features": str(features.resolve()),
+        "rows": str((store / _ROWS).resolve()),
+        "names": str((store / _NAMES).resolve()),
+        "marks": {
+            "features": [table.rows_fingerprint, table.feature_set.select(chosen).fingerprint],
+            "rows": hashlib.sha256((store / _ROWS).read_bytes()).hexdigest(),
+            "fits": table.folds_fingerprint if per_fold else None,
+            "of_hospital": fingerprint(of_hospital),
+            "versions": {name: version(name) for name in (_DISTRIBUTIONS[config.library], "numpy")},
+        },
+        "fitted_per_fold": per_fold,
+    }
+    return Prepared(table, chosen, of_hospital, rows, per_fold, inputs)
+
+
+def refuse_other(out: Path, table: FeatureTable, names: tuple[str, ...], folds: Folds, config: BoosterConfig) -> None:
+    """Raise if the folder holds a whole model that differs in more than its seeds and parts.
+
+    Raises:
+        InputError: if it does.
+    """
+    if not (out / RECORD).exists():
+        return
+    there = read_record(out)
+    other = None
+    if replace(there.config, seeds=(0,)) != replace(config, seeds=(0,)):
+        other = f"the model {there.config.name} with other settings"
+    elif there.folds != folds.fingerprint:
+        other = "a model of other folds"
+    elif there.rows != table.rows_fingerprint or there.features != table.feature_set.select(names).fingerprint:
+        other = "a model of other features"
+    if other is not None:
+        raise InputError(f"{out}: holds {other}", fix="Choose another --out, or replace it with --force")
+
+
+def fitted_per_fold(table: FeatureTable, names: Sequence[str]) -> bool:
+    """Return whether some of the features are fitted on each round's training rows."""
+    known = {feature.name: feature for feature in table.feature_set.features}
+    return any(known[name].crosses_patients for name in names)
+
+
+def choose_features(table: FeatureTable, config: BoosterConfig, names: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the features that a model uses, of those that are asked for (None: all).
+
+    Raises:
+        InputError: if one is not there, or none is left.
+    """
+    asked = table.feature_set
+    if names is not None:
+        try:
+            asked = asked.select(names)
+        except ValueError as error:
+            raise InputError(
+                f"{table.folder}: {error}", fix="Compute them, or select among those that are there"
+            ) from error
+    if config.hospital_features == "without":
+        asked = asked.without_columns(HOSPITAL)
+    if not asked.names:
+        raise InputError(f"{table.folder}: no feature is left for the model {config.name}")
+    return asked.names
+
+
+def _join(table: FeatureTable, metadata: DataFrame, features: Path) -> DataFrame:
+    """Return the metadata of the features' rows, in their order; they must be of the same lesions."""
+    if "target" not in metadata.columns:
+        raise InputError("the lesions have no column 'target'", fix="A model is trained on training data")
+    joined = table.isic_ids.to_frame().join(metadata, on="isic_id", how="left", maintain_order="left")
+    lost = joined.filter(joined["target"].is_null())
+    if len(lost):
+        raise InputError(
+            f"{features}: {lost['isic_id'][0]} has no target in the metadata ({len(lost)} of {len(joined)} rows)",
+            fix="Give the data that the features were made of",
+        )
+    if len(joined) != len(metadata):
+        raise InputError(
+            f"{features}: has {len(joined)} lesions, the metadata {len(metadata)}",
+            fix="Give the data that the features were made of",
+        )
+    return joined
+
+
+def inputs_of(prepared: Prepared, config: BoosterConfig, part: Part) -> dict[str, Any]:
+    """Return the inputs of a part's task."""
+    how = {**config.to_json(), "seeds": []}  # the other seeds do not touch a booster
+    return {**prepared.inputs, "config": how, "fold": part.fold, "seed": part.seed}
