@@ -206,7 +206,9 @@ def test_every_size_can_be_made(rows: int, patients: int, malignant: int, seed: 
 @given(st.lists(st.floats(0.01, 3), min_size=2, max_size=8), st.data())
 def test_monotone_cubic_goes_through_its_points_and_never_falls(steps: list[float], data: st.DataObject) -> None:
     places = np.cumsum(steps)
-    rises = data.draw(st.lists(st.floats(0, 5).map(lambda rise: round(rise, 9)), min_size=len(steps), max_size=len(steps)))
+    rises = data.draw(
+        st.lists(st.floats(0, 5).map(lambda rise: round(rise, 9)), min_size=len(steps), max_size=len(steps))
+    )
     heights = np.cumsum(rises)
     np.testing.assert_allclose(monotone_cubic(places, heights, places), heights, atol=1e-9)
     fine = monotone_cubic(places, heights, np.linspace(places[0] - 1, places[-1] + 1, 300))
