@@ -3,7 +3,7 @@
     uv run python benchmarks/killed_run.py --kills 10
 
 Makes a folder up, lets `isic run` finish once undisturbed, then starts it anew and kills it (SIGKILL, with all its
-workers) after a random share (2 to 25 %) of the time the first one took, as often as asked, and at last lets it finish.
+workers) after a random share (10 to 33 %) of the time the first one took, as often as asked, and at last lets it finish.
 Prints at which stage each kill struck, and compares every file that the two runs promise to make alike.
 """
 
@@ -64,7 +64,7 @@ def main() -> None:
         struck = 0
         while struck < given.kills:
             process = start(folder, "killed")
-            time.sleep(chance.uniform(0.02, 0.25) * whole)
+            time.sleep(chance.uniform(0.1, 0.33) * whole)
             if process.poll() is not None:
                 print("finished before all kills were dealt")
                 break
