@@ -175,7 +175,10 @@ def features_cli(
         typer.Option("--image-scores", metavar="FILE", help="Out-of-fold scores of image models, as features too."),
     ] = None,
     noise: Annotated[
-        float, typer.Option("--noise", min=0.0, help="Noise on the image scores, against over-trust; 0.1 is usual.")
+        float,
+        typer.Option(
+            "--noise", min=0.0, help="Noise on the image scores of all rows; models by name add their own in training."
+        ),
     ] = 0.0,
     past: Annotated[
         list[Path] | None,

@@ -77,9 +77,9 @@ def join_scores(rows: DataFrame, scores: DataFrame, *, noise_sd: float = 0.0, se
     Args:
         rows: with isic_id, shape (N, any), in any order, which is kept.
         scores: isic_id, fold, model, score, as `scores.read_scores` gives them.
-        noise_sd: of Gaussian noise that is added to the scores, for training alone; 0.1 is a good start with scores
-            in [0, 1], 0 adds none. What a lesion gets depends on the seed, the model and the lesions, not on their
-            order.
+        noise_sd: of Gaussian noise that is added to the scores of all rows, those that are held out too; 0.1 is a good
+            start with scores in [0, 1], 0 adds none. Noise in training alone is `BoosterConfig.feature_noise`. What a
+            lesion gets depends on the seed, the model and the lesions, not on their order.
         seed: of the noise.
 
     Raises:
