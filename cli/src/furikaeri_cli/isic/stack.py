@@ -207,6 +207,14 @@ def _document(made: Stacked) -> dict[str, object]:
 
 
 def _tell(output: Output, made: Stacked) -> None:
+    blind = [
+        name for name in (made.stack.unknown.models if made.stack.unknown else ()) if name.endswith("-no-hospital")
+    ]
+    if blind and not made.stack.config.unknown_models:
+        output.note(
+            "lesions of unknown hospitals are scored by all models, also by those that look at the hospital; "
+            "--unknown '*-no-hospital' leaves these out"
+        )
     from isic_lesion.stack.fitting import EQUAL, NESTED
 
     for of in made.coverage:
