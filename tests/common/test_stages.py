@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from furikaeri_common.artifacts import write_bytes
+from furikaeri_common.artifacts import read_json, write_bytes
 from furikaeri_common.memory import watching_memory
-from furikaeri_common.stages import Stage, read_stages, run_stages
+from furikaeri_common.stages import Stage, run_stages
 
 
 def stages_of(folder: Path, done: list[str], *, sizes: tuple[int, ...] = (1, 2, 3)) -> list[Stage]:
@@ -34,7 +34,7 @@ def test_every_stage_is_done_once(tmp_path: Path) -> None:
     assert [record.facts for record in first] == [record.facts for record in again] == [{"size": n} for n in (1, 2, 3)]
     assert not any(record.reused for record in first)
     assert all(record.reused for record in again)
-    assert [record.name for record in read_stages(tmp_path)] == done
+    assert [record.name for record in again] == done
     assert all(record.peak > 1_000_000 for record in first)
 
 
@@ -80,7 +80,7 @@ def test_an_interrupted_stage_finds_what_it_had_made_unless_its_inputs_changed(t
     for value in (1, 1):
         with pytest.raises(KeyboardInterrupt):
             run_stages(tmp_path, [Stage("parts", work, {"value": value}, (out,))])
-    assert read_stages(tmp_path) == []
+    assert not read_json(tmp_path / "stages" / "parts.json")["done"]
     run_stages(tmp_path, [Stage("parts", work, {"value": 2}, (out,))])
     assert found == [[], ["part-1"], []]
 

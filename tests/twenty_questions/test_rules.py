@@ -330,7 +330,8 @@ for unit in units:
 
 def test_hostile_texts_end_soon() -> None:
     # A pattern that backtracks without bound would take longer than the universe has; the bound only has to exist.
-    subprocess.run([sys.executable, "-c", HOSTILE, repr((HEADS, UNITS))], check=True, timeout=300)
+    ended = subprocess.run([sys.executable, "-c", HOSTILE, repr((HEADS, UNITS))], check=False, timeout=300)
+    assert ended.returncode == 0
 
 
 def test_the_longest_text_that_is_read() -> None:

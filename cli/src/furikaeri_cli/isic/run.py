@@ -120,9 +120,11 @@ def run_cli(
     if recipes:
         _list_recipes(output)
         return
+    from isic_lesion.data.dataset import has_split
+
     given = Given(
         data,
-        test or _test_in(data),
+        test or (data if has_split(data, "test") else None),
         tuple(image_scores or ()),
         tuple(test_image_scores or ()),
         tuple(past or ()),
@@ -225,10 +227,6 @@ class _Teller:
         self._number += 1
         if record.reused:
             self._output.note(f"[{self._number}/{self._total}] {record.name}: done before")
-
-
-def _test_in(data: Path) -> Path | None:
-    return data if any((data / f"test-metadata.{kind}").exists() for kind in ("csv", "csv.gz", "parquet")) else None
 
 
 def _cores() -> int:

@@ -56,7 +56,7 @@ def make_stack(folds: Path, data: Path, scores: Sequence[Path], out: Path, confi
     Raises:
         InputError: if something cannot be read, or does not fit the rest.
     """
-    from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.data.dataset import has_split, open_lesions
     from isic_lesion.folds.files import read_folds
     from isic_lesion.scores import average_members, coverage_of, read_many_scores, write_scores
     from isic_lesion.stack.files import write_stack
@@ -70,17 +70,13 @@ def make_stack(folds: Path, data: Path, scores: Sequence[Path], out: Path, confi
     test = of_models.filter(of_models["fold"].is_null())
     unknown = None
     if len(test):
-        table = open_lesions(data, "test").read(["isic_id", "attribution"]) if _has_test(data) else None
+        table = open_lesions(data, "test").read(["isic_id", "attribution"]) if has_split(data, "test") else None
         submission, unknown = submission_of(stack, test, table, set(metadata["attribution"].drop_nulls()))
         write_submission(submission, out / SUBMISSION_FILE)
     write_scores(out / SCORES_FILE, stack_held_out(stack, of_models, dealt), dealt)
     write_stack(stack, out / STACK_FILE)
     coverage = coverage_of(of_models.filter(of_models["fold"].is_not_null()), dealt)
     return Stacked(out, stack, coverage, len(dealt.frame), len(submission) if len(test) else 0, unknown)
-
-
-def _has_test(data: Path) -> bool:
-    return any((data / f"test-metadata.{kind}").exists() for kind in ("csv", "csv.gz", "parquet"))
 
 
 def stack_cli(

@@ -23,7 +23,6 @@ __all__ = ["FIRST", "SELECTION", "Trained", "train_table_cli", "train_table_mode
 
 SELECTION, FIRST = "selection.json", "before-selection"
 
-_SUFFIXES = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
 _SHOWN = 10
 
 
@@ -235,9 +234,10 @@ def _changed(
 ) -> BoosterConfig:
     """Return the configuration with what the options say; a variant has a name of its own."""
     from furikaeri_common.errors import InputError
+    from isic_lesion.boosters.config import HOSPITAL_SUFFIXES
 
     if hospital is not None and hospital != config.hospital_features:
-        config = replace(config, name=f"{config.name}{_SUFFIXES[hospital]}", hospital_features=hospital)
+        config = replace(config, name=f"{config.name}{HOSPITAL_SUFFIXES[hospital]}", hospital_features=hospital)
     first = config.seeds[0]
     try:
         return replace(

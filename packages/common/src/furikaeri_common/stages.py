@@ -20,7 +20,7 @@ from furikaeri_common.errors import InputError
 from furikaeri_common.memory import watching_memory
 from furikaeri_common.packages import package_versions
 
-__all__ = ["Stage", "StageRecord", "read_stages", "run_stages"]
+__all__ = ["Stage", "StageRecord", "run_stages"]
 
 _FOLDER = "stages"
 
@@ -79,7 +79,7 @@ def run_stages(
         raise ValueError(f"expected distinct names of stages, got {names}")
     versions = package_versions()
     mark, records = "", []
-    for position, stage in enumerate(stages):
+    for stage in stages:
         mark = fingerprint({"name": stage.name, "inputs": jsonable(stage.inputs), "after": mark, "versions": versions})
         file = folder / _FOLDER / f"{stage.name}.json"
         stored = _read(file)
@@ -89,17 +89,10 @@ def run_stages(
             if stored is None or stored["mark"] != mark:
                 _remove(stage.outputs)
             on_start(stage)
-            record = _do(stage, file, {"mark": mark, "position": position})
+            record = _do(stage, file, {"mark": mark})
         records.append(record)
         on_end(record)
     return records
-
-
-def read_stages(folder: Path) -> list[StageRecord]:
-    """Return the stages of a run's folder that are done, in their order."""
-    found = [(file.stem, _read(file)) for file in (folder / _FOLDER).glob("*.json")]
-    done = [(stored["position"], name, stored) for name, stored in found if stored is not None and stored["done"]]
-    return [_record_of(name, stored) for _, name, stored in sorted(done, key=lambda entry: entry[:2])]
 
 
 def _do(stage: Stage, file: Path, identity: Mapping[str, object]) -> StageRecord:
@@ -135,5 +128,5 @@ def _read(file: Path) -> Mapping[str, Any] | None:
         stored = read_json(file)
     except (InputError, OSError):
         return None
-    whole = isinstance(stored, dict) and {"mark", "position", "done", "facts", "seconds", "peak"} <= stored.keys()
+    whole = isinstance(stored, dict) and {"mark", "done", "facts", "seconds", "peak"} <= stored.keys()
     return stored if whole else None

@@ -53,7 +53,7 @@ from isic_lesion.table_models.training import train_table
 if TYPE_CHECKING:
     from polars import DataFrame
 
-__all__ = ["feature_set_of", "num_boosters", "stack_config_of", "stages_of"]
+__all__ = ["feature_set_of", "stack_config_of", "stages_of"]
 
 OnProgress = Callable[[Progress], None]
 
@@ -91,11 +91,6 @@ def stages_of(
         given = of("test", "test_image_scores", "past")
         stages.append(Stage("submission", lambda: _submit(inputs, layout), given, (layout.submission,)))
     return stages
-
-
-def num_boosters(recipe: Recipe, num_folds: int) -> int:
-    """Return how many boosters a run trains: in each round, and on all rows."""
-    return sum(len(config.seeds) for config in recipe.models) * (num_folds + 1)
 
 
 def feature_set_of(recipe: Recipe, image_models: tuple[str, ...] = ()) -> FeatureSet:

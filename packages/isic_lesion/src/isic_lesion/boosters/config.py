@@ -14,13 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-__all__ = ["ARRAY_LIBRARIES", "BoosterConfig", "HospitalFeatures", "Library"]
+__all__ = ["HOSPITAL_SUFFIXES", "ARRAY_LIBRARIES", "BoosterConfig", "HospitalFeatures", "Library"]
 
 Library = Literal["xgboost", "lightgbm", "extra-trees", "kernel"]
 ARRAY_LIBRARIES: tuple[Library, ...] = ("extra-trees", "kernel")
 """Those that are no boosters, but smooth models for few lesions (see `extra_trees` and `kernel_machine`)."""
 
 HospitalFeatures = Literal["with", "without", "blanked"]
+
+HOSPITAL_SUFFIXES: Mapping[HospitalFeatures, str] = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
+"""What the variants of a model have behind its name."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LARGEST_SEED = 2**31 - 1  # both libraries keep a seed in 32 signed bits

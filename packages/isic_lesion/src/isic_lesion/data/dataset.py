@@ -18,6 +18,7 @@ from isic_lesion.data.metadata_files import (
     check_end,
     check_table,
     find_table,
+    has_table,
     line_numbers,
     row_word,
     scan_cells,
@@ -28,7 +29,7 @@ from isic_lesion.data.schema import TRAIN_ONLY, Kind, Split, columns_of, frame_s
 if TYPE_CHECKING:
     from polars import DataFrame, Expr, LazyFrame
 
-__all__ = ["Lesions", "cast_cells", "check_header_known", "open_lesions"]
+__all__ = ["Lesions", "cast_cells", "has_split", "check_header_known", "open_lesions"]
 
 _SHOWN = 4
 
@@ -207,6 +208,11 @@ def check_header_known(path: Path, header: Sequence[str], split: Split) -> None:
         f"{path}: its header has none of the contest's columns: {shown}",
         fix="Save it as CSV with commas between the columns and the contest's header",
     )
+
+
+def has_split(folder: Path, split: Split) -> bool:
+    """Say whether a folder holds a split's table."""
+    return has_table(Path(folder), f"{split}-metadata")
 
 
 def cast_cells(cells: DataFrame, split: Split) -> DataFrame:

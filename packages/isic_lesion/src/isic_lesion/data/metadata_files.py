@@ -27,6 +27,7 @@ __all__ = [
     "check_end",
     "check_table",
     "find_table",
+    "has_table",
     "line_numbers",
     "ragged_lines",
     "row_word",
@@ -56,6 +57,11 @@ class RaggedLine(NamedTuple):
     line: int
     fields: int
     width: int
+
+
+def has_table(folder: Path, stem: str) -> bool:
+    """Say whether a folder holds a file that `find_table` would return."""
+    return any((folder / (stem + suffix)).is_file() for suffix in _SUFFIXES)
 
 
 def find_table(folder: Path, stem: str) -> Path:
