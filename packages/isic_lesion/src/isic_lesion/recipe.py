@@ -35,8 +35,8 @@ RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
 """The recipes that come by name."""
 
 FEW_LESIONS = 20_000
-"""Below so many lesions the recipe `few` is taken where none is named. It was measured better than `small` at 811, and is
-not meant for the contest's 401,059; where in between they meet was not measured."""
+"""Below so many lesions the recipe `few` is taken where none is named. It was measured better than `small` at 811
+lesions, and is not meant for the contest's 401,059; where they meet was not measured."""
 
 _SUFFIXES: Mapping[str, str] = {str(kind): suffix for kind, suffix in HOSPITAL_SUFFIXES.items()}
 
