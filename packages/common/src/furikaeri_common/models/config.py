@@ -1,0 +1,93 @@
+"""Which language model is meant, and how it is run or reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+__all__ = ["Conversation", "Message", "ModelConfig", "Weights", "Writer"]
+
+Message: TypeAlias = Mapping[str, str]
+"""One turn: `role` (system, user or assistant) and `content`."""
+
+Conversation: TypeAlias = Sequence[Message]
+
+Weights = Literal["full", "8bit", "4bit"]
+"""How weights are held: in the device's number format, or quantised by bitsandbytes (LLM.int8, NF4)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """A model in this process, or behind a server that speaks OpenAI's protocol.
+
+    Attributes:
+        model: a folder, a GGUF file, a name in the models' folder or in the hub's cache; with `base_url`, the name
+            that the server knows.
+        base_url: of the server, such as "http://localhost:8000/v1"; "" for a model in this process.
+        weights: how the weights are held in this process.
+        device: as `choose_device` takes it.
+        dtype: "auto" (what the device computes best), "float32", "bfloat16" or "float16".
+        api_key_variable: the environment variable that holds the server's key.
+        concurrency: requests under way at once, at least 1.
+        timeout: seconds until a request counts as lost, above 0.
+        attempts: how often a request is tried in all, at least 1.
+        requests_per_minute: at most; 0: no limit.
+        price_in: money per million tokens read.
+        price_out: money per million tokens written.
+    """
+
+    model: str
+    base_url: str = ""
+    weights: Weights = "full"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    api_key_variable: str = "OPENAI_API_KEY"
+    concurrency: int = 8
+    timeout: float = 60.0
+    attempts: int = 5
+    requests_per_minute: float = 0.0
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.model.strip():
+            raise ValueError("expected the name of a model, got none")
+        for name, least in (("concurrency", 1), ("attempts", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"expected {name} >= {least}, got {getattr(self, name)}")
+        if not self.timeout > 0:
+            raise ValueError(f"expected timeout > 0, got {self.timeout}")
+        for name in ("requests_per_minute", "price_in", "price_out"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"expected {name} >= 0, got {getattr(self, name)}")
+
+
+class Writer(Protocol):
+    """Writes the next turn of conversations."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Everything its texts depend on beside the call's arguments; JSON values, without paths."""
+        ...
+
+    def write(
+        self, conversations: Sequence[Conversation], *, seeds: Sequence[int], max_tokens: int, temperature: float
+    ) -> list[str]:
+        """Return the next turn of each conversation.
+
+        Args:
+            conversations: each ends with a user's turn.
+            seeds: one a conversation; the same seed gives the same text in this process (a server may promise less).
+            max_tokens: longest text, in tokens.
+            temperature: 0 for the likeliest text.
+
+        Raises:
+            WorkError: if a text cannot be had.
+        """
+        ...

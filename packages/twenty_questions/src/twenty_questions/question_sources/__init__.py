@@ -1,0 +1,1 @@
+"""Where questions come from, and which of them to keep."""

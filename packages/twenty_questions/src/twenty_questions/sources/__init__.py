@@ -1,0 +1,1 @@
+"""Where keywords come from."""

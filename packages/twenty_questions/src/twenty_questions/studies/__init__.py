@@ -1,0 +1,1 @@
+"""What answerers, guessers and whole games are worth, measured."""
