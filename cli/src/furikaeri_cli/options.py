@@ -7,11 +7,42 @@ environment variable: `def match_cli(seed: Seed = 0, json: Json = False)`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["Json", "Quiet", "Runs", "Seed", "Table", "Workers"]
+__all__ = [
+    "BaseUrl",
+    "Device",
+    "Json",
+    "Model",
+    "Models",
+    "PromptName",
+    "Quiet",
+    "Runs",
+    "Seed",
+    "Table",
+    "Weights",
+    "Workers",
+]
+
+_MODEL = "A language model: a folder, a GGUF file, a name in the models' folder or the hub's cache, or a server's."
+
+BaseUrl = Annotated[
+    str, typer.Option("--base-url", metavar="URL", help="A server of OpenAI's protocol that has the model.")
+]
+Device = Annotated[str, typer.Option("--device", help="Where models compute: auto, cpu, cuda, cuda:1 or mps.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="MODEL", help=_MODEL)]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", metavar="MODEL", help=f"{_MODEL} May be given several times.")
+]
+PromptName = Annotated[
+    str, typer.Option("--prompt", metavar="NAME|FILE", help="How models are asked: a prompt by name, or a TOML file.")
+]
+Weights = Annotated[
+    Literal["full", "8bit", "4bit"],
+    typer.Option("--weights", help="How weights are held: as the device computes, or quantised by bitsandbytes."),
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone, without notes.")]
