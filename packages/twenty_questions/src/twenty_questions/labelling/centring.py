@@ -1,0 +1,72 @@
+"""A labeller whose answers are measured against those about reference things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twenty_questions.labelling.labeller import Labeller
+from twenty_questions.labelling.yes_no import centre
+
+__all__ = ["REFERENCE_THINGS", "CentredLabeller", "centred"]
+
+REFERENCE_THINGS = (
+    "umbrella",
+    "dog",
+    "apple",
+    "bicycle",
+    "mountain",
+    "shirt",
+    "hammer",
+    "hospital",
+    "guitar",
+    "river",
+    "newspaper",
+    "sofa",
+)
+"""Things as unlike each other as things are."""
+
+
+class CentredLabeller:
+    """A `Labeller` that asks another one about reference things, too (see `yes_no.centre`); made by `centred`."""
+
+    def __init__(self, labeller: Labeller, things: Sequence[str]) -> None:
+        self._labeller = labeller
+        self._things = tuple(things)
+        self._references: dict[str, NDArray[np.float32]] = {}
+
+    @property
+    def name(self) -> str:
+        """The other labeller's name."""
+        return self._labeller.name
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The other labeller's identity, and the reference things."""
+        return {**self._labeller.identity, "reference_things": list(self._things)}
+
+    def label(self, keywords: Sequence[str], questions: Sequence[str]) -> NDArray[np.float32]:
+        """Return centred P(yes) of every pair."""
+        p_yes = self._labeller.label(keywords, questions)
+        references = np.stack([self._reference(question) for question in questions], axis=1)
+        return centre(p_yes, references).astype(np.float32)
+
+    def _reference(self, question: str) -> NDArray[np.float32]:
+        """Return the answers about the reference things, asked question by question so that none depends on others."""
+        if question not in self._references:
+            self._references[question] = self._labeller.label(self._things, [question])[:, 0]
+        return self._references[question]
+
+
+def centred(labeller: Labeller, things: Sequence[str] = REFERENCE_THINGS) -> CentredLabeller:
+    """Return a labeller whose answers are measured against those about some things.
+
+    Raises:
+        ValueError: if there is no thing.
+    """
+    if not things:
+        raise ValueError("expected at least one reference thing")
+    return CentredLabeller(labeller, things)

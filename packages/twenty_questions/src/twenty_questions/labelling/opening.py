@@ -1,0 +1,40 @@
+"""From a configuration to a labeller that is ready (io)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twenty_questions.labelling.centring import centred
+from twenty_questions.labelling.definitions import NO_DEFINITIONS, physical_definitions
+from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.prompts import read_prompt
+
+__all__ = ["open_labeller"]
+
+
+def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | None = None) -> Labeller:
+    """Open a model, here or behind a server, and return what labels with it.
+
+    Args:
+        config: which model, and how it is asked.
+        on_note: told what takes long, such as the conversion of a GGUF file.
+
+    Raises:
+        InputError: if the model, the prompt or WordNet cannot be had, or the model cannot say yes or no.
+        MissingExtraError: without the packages that run or reach models.
+        WorkError: if there is not enough memory for the model, or the server fails.
+    """
+    prompt = read_prompt(config.prompt)
+    definitions = physical_definitions() if config.definitions else NO_DEFINITIONS
+    labeller: Labeller
+    if config.base_url:
+        from furikaeri_common.models.servers import open_server
+        from twenty_questions.labelling.server_labeller import server_labeller
+
+        labeller = server_labeller(open_server(config), config, prompt, definitions)
+    else:
+        from furikaeri_common.models.loading import open_language_model
+        from twenty_questions.labelling.local_labeller import local_labeller
+
+        labeller = local_labeller(open_language_model(config, on_note=on_note), prompt, definitions)
+    return centred(labeller) if config.centring else labeller
