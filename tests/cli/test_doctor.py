@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from furikaeri_cli import doctor
-from furikaeri_cli.doctor import Places, examine, hub_cache
+from furikaeri_cli.doctor import Places, examine
 from furikaeri_common.devices import DeviceChoice
 from furikaeri_common.packages import Extra, Member
 from twenty_questions.builtin import build
@@ -126,18 +126,6 @@ def test_data_and_the_contest_engine(machine: Path, monkeypatch: pytest.MonkeyPa
         "absent",
         "pip install kaggle-environments==1.18.0",
     )
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, "/a"),
-        ({"HF_HOME": "/b"}, "/b/hub"),
-        ({"XDG_CACHE_HOME": "/c"}, "/c/huggingface/hub"),
-    ],
-)
-def test_the_hub_cache_follows_the_hub_s_own_rules(environment: dict[str, str], expected: str) -> None:
-    assert hub_cache(environment) == Path(expected)
 
 
 def test_an_unknown_device_is_refused(invoke, monkeypatch: pytest.MonkeyPatch) -> None:

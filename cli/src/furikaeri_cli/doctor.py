@@ -17,6 +17,7 @@ from furikaeri_cli.output import Output
 from furikaeri_common.devices import choose_device
 from furikaeri_common.errors import FurikaeriError
 from furikaeri_common.machine import cpu_memory
+from furikaeri_common.models.places import CONVERTED, hub_folder, models_folder
 from furikaeri_common.packages import installed_members
 
 __all__ = ["Finding", "Places", "doctor_cli", "examine"]
@@ -84,13 +85,6 @@ def examine(places: Places, device: str = "auto") -> tuple[Finding, ...]:
     )
 
 
-def hub_cache(environment: dict[str, str] | os._Environ[str]) -> Path:
-    """Return Hugging Face's cache of models, by its own rules: `HF_HUB_CACHE`, else `HF_HOME`, else the home folder."""
-    cache = environment.get("XDG_CACHE_HOME") or "~/.cache"
-    home = environment.get("HF_HOME") or f"{cache}/huggingface"
-    return Path(environment.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
-
-
 def _installed() -> Iterator[Finding]:
     yield Finding("installed", "python", "ok", platform.python_version())
     for member in installed_members():
@@ -141,7 +135,11 @@ def _machine(places: Places, device: str) -> Iterator[Finding]:
 
 
 def _models(places: Places) -> Iterator[Finding]:
-    own = sorted(path.name for path in _children(places.models) if path.is_dir() or path.suffix == ".gguf")
+    own = sorted(
+        path.name
+        for path in _children(places.models)
+        if path.name != CONVERTED and (path.is_dir() or path.suffix == ".gguf")
+    )
     cached = sorted(
         path.name.removeprefix("models--").replace("--", "/")
         for path in _children(places.hub)
@@ -206,8 +204,8 @@ def _gib(size: int | None) -> str:
 
 def doctor_cli(
     models: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder of models, one folder or GGUF file each.")
-    ] = Path("~/.cache/furikaeri/models"),
+        Path | None, typer.Option(metavar="DIR", help="The folder of models, one folder or GGUF file each.")
+    ] = None,
     real_data: Annotated[Path | None, typer.Option(metavar="DIR", help="The contest's own data.")] = None,
     runs: Runs = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
@@ -225,8 +223,8 @@ def doctor_cli(
     """
     output = Output.choose(json=json, quiet=quiet)
     places = Places(
-        models=models.expanduser(),
-        hub=hub_cache(os.environ),
+        models=models.expanduser() if models else models_folder(),
+        hub=hub_folder(),
         offline=os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"),
         real_data=real_data.expanduser() if real_data else None,
         runs=runs.expanduser(),

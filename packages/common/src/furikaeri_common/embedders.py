@@ -7,10 +7,9 @@ downloaded, and weights are read from safetensors alone.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError, MissingExtraError
+from furikaeri_common.models.opening import first_line, quietly
 
 __all__ = ["DEFAULT_EMBEDDER", "Encoder", "open_embedder"]
 
@@ -57,13 +57,13 @@ def open_embedder(
     folder = _find(str(name), folders)
     _require_mean_pooling(folder)
     try:
-        with _without_progress():
+        with quietly():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model, report = AutoModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: not a model that can be opened ({_first_line(error)})") from error
+        raise InputError(f"{folder}: not a model that can be opened ({first_line(error)})") from error
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if missing:
         raise InputError(f"{folder}: the weights lack {len(missing)} of the model's arrays, such as {missing[0]}")
@@ -81,20 +81,6 @@ def open_embedder(
         return vectors
 
     return encode
-
-
-@contextlib.contextmanager
-def _without_progress() -> Iterator[None]:
-    """Keep transformers from drawing bars while it loads."""
-    from transformers.utils import logging
-
-    drawn = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if drawn:
-            logging.enable_progress_bar()
 
 
 def _encode_batch(tokenizer: Any, model: Any, texts: list[str], length: int) -> NDArray[np.float32]:
@@ -153,9 +139,5 @@ def _note(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({_first_line(error)})") from error
+        raise InputError(f"{path}: cannot be read as JSON ({first_line(error)})") from error
     return document if isinstance(document, dict) else {}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

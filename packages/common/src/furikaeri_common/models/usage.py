@@ -1,0 +1,77 @@
+"""What requests to a server have cost: how many, how often again, tokens, money, time."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+__all__ = ["Meter", "Usage"]
+
+
+class Usage(NamedTuple):
+    """What was used since the server was opened.
+
+    Attributes:
+        requests: answered.
+        retries: sent again after a failure.
+        tokens_in: read by the model, as the server counts.
+        tokens_out: written by the model, as the server counts.
+        unmetered: answers in which the server did not count tokens; with any, the tokens and the cost are too low.
+        cost: money, by the prices of the configuration; what a server charges for failed requests is not in it.
+        seconds: in which at least one caller waited for answers, each caller's added up.
+    """
+
+    requests: int
+    retries: int
+    tokens_in: int
+    tokens_out: int
+    unmetered: int
+    cost: float
+    seconds: float
+
+
+class Meter:
+    """Counts what requests on several threads use.
+
+    Args:
+        price_in: money per million tokens read.
+        price_out: money per million tokens written.
+    """
+
+    def __init__(self, *, price_in: float, price_out: float) -> None:
+        self._prices = (price_in, price_out)
+        self._lock = threading.Lock()
+        self._requests = self._retries = self._tokens_in = self._tokens_out = self._unmetered = 0
+        self._seconds = 0.0
+
+    def answered(self, tokens_in: int | None, tokens_out: int | None) -> None:
+        """Count an answer."""
+        with self._lock:
+            self._requests += 1
+            self._tokens_in += tokens_in or 0
+            self._tokens_out += tokens_out or 0
+            self._unmetered += tokens_in is None or tokens_out is None
+
+    def retried(self) -> None:
+        """Count a request that is sent again."""
+        with self._lock:
+            self._retries += 1
+
+    def waited(self, seconds: float) -> None:
+        """Count a caller's time."""
+        with self._lock:
+            self._seconds += seconds
+
+    def read(self) -> Usage:
+        """Return what was used so far."""
+        with self._lock:
+            cost = (self._tokens_in * self._prices[0] + self._tokens_out * self._prices[1]) / 1e6
+            return Usage(
+                requests=self._requests,
+                retries=self._retries,
+                tokens_in=self._tokens_in,
+                tokens_out=self._tokens_out,
+                unmetered=self._unmetered,
+                cost=cost,
+                seconds=self._seconds,
+            )
