@@ -41,6 +41,30 @@ TQ = Group(
             ),
         ),
         Group(
+            "evaluate",
+            "What answerers, guessers and whole games are worth.",
+            (
+                Command(
+                    "answerer",
+                    "furikaeri_cli.tq.evaluate_answerer",
+                    "evaluate_answerer_cli",
+                    "Measure models as answerers on a gold set.",
+                ),
+                Command(
+                    "guesser",
+                    "furikaeri_cli.tq.evaluate_guesser",
+                    "evaluate_guesser_cli",
+                    "Measure strategies with partners of every kind.",
+                ),
+                Command(
+                    "games",
+                    "furikaeri_cli.tq.evaluate_games",
+                    "evaluate_games_cli",
+                    "Measure players by the games that they played.",
+                ),
+            ),
+        ),
+        Group(
             "agent",
             "The agent for the contest.",
             (Command("pack", "furikaeri_cli.tq.agent", "pack_cli", "Pack the agent as a submission, and prove it."),),
@@ -84,6 +108,16 @@ RUNS = Group(
     ),
 )
 
+MODELS = Group(
+    "models",
+    "Models on this machine.",
+    (
+        Command("list", "furikaeri_cli.models", "list_cli", "List the models that are here."),
+        Command("show", "furikaeri_cli.models", "show_cli", "Show what a model is, and how it would load here."),
+        Command("remove", "furikaeri_cli.models", "remove_cli", "Delete a model that is no longer wanted."),
+    ),
+)
+
 FURIKAERI = Group(
     "furikaeri",
     "Two Kaggle gold-medal solutions as real software: 20 Questions (tq) and ISIC 2024 (isic).",
@@ -91,6 +125,7 @@ FURIKAERI = Group(
         TQ,
         ISIC,
         RUNS,
+        MODELS,
         Command("demo", "furikaeri_cli.demo", "demo_cli", "Show the main job end to end, on what ships with it."),
         Command("doctor", "furikaeri_cli.doctor", "doctor_cli", "Say what is here, what is not, and what mends it."),
     ),

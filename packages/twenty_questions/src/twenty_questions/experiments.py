@@ -14,12 +14,20 @@ import numpy as np
 from furikaeri_common.errors import InputError
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.quality import Label
-from twenty_questions.simulation import Partner, alpha_partner, flipping, labelled_partner, simulate, table_partner
+from twenty_questions.simulation import (
+    Outcome,
+    Partner,
+    alpha_partner,
+    flipping,
+    labelled_partner,
+    simulate,
+    table_partner,
+)
 from twenty_questions.table import AnswerTable, open_table
 from twenty_questions.word_files import read_words
 from twenty_questions.words import normalise, spellings
 
-__all__ = ["PARTNERS", "STRATEGIES", "play_part", "read_labels", "secrets_of"]
+__all__ = ["PARTNERS", "STRATEGIES", "outcome_of", "play_part", "read_labels", "secrets_of"]
 
 STRATEGIES: Mapping[str, GuesserConfig] = {
     "table": GuesserConfig(handshake=False),
@@ -85,12 +93,22 @@ def play_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Play one part of a simulation; a task (see `furikaeri_common.tasks`).
 
     Args:
-        inputs: table (folder), labels and words (files or None), strategy, partner, noise, secrets (rows), first,
-            rounds, seed.
+        inputs: see `outcome_of`.
         folder: not used.
 
     Returns:
         `found_in`: the round of the hit of each game, 0 for none.
+    """
+    return {"found_in": outcome_of(inputs).found_in.tolist()}
+
+
+def outcome_of(inputs: Mapping[str, Any], partner: Partner | None = None) -> Outcome:
+    """Play one part of a simulation.
+
+    Args:
+        inputs: table (folder), labels and words (files or None), strategy, partner, noise, secrets (rows), first,
+            rounds, seed.
+        partner: who answers, before the noise; None: the one that `inputs` names.
     """
     table = _opened(inputs["table"])
     labels = tuple(read_labels(Path(inputs["labels"]))) if inputs["labels"] else ()
@@ -102,17 +120,16 @@ def play_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         letter_noise=min(noise + config.noise, _MOST_NOISE),
     )
     keywords = [table.keywords[row] for row in inputs["secrets"]]
-    outcome = simulate(
+    return simulate(
         _asked_about(table, labels) if inputs["partner"] == "labels" else table,
         config,
-        flipping(_partner(inputs["partner"], table, labels), noise),
+        flipping(partner or _partner(inputs["partner"], table, labels), noise),
         keywords,
         seed=inputs["seed"],
         first=inputs["first"],
         words=read_words(Path(inputs["words"])) if inputs["words"] else None,
         rounds=inputs["rounds"],
     )
-    return {"found_in": outcome.found_in.tolist()}
 
 
 @lru_cache(maxsize=2)

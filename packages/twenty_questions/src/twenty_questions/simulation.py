@@ -50,10 +50,12 @@ class Outcome(NamedTuple):
     Attributes:
         found_in: int64, shape (games,): the round of the hit, from 1; 0 where there was none.
         questions: the keys asked, per game.
+        guesses: what was guessed, per game, the hit included.
     """
 
     found_in: NDArray[np.int64]
     questions: tuple[tuple[str, ...], ...]
+    guesses: tuple[tuple[str, ...], ...] = ()
 
 
 class Summary(NamedTuple):
@@ -174,18 +176,21 @@ def simulate(
     tree = _GameTree(table, config, seed)
     found_in = np.zeros(len(keywords), dtype=np.int64)
     asked: list[tuple[str, ...]] = []
+    guessed: list[tuple[str, ...]] = []
     for game, keyword in enumerate(keywords):
         rng = np.random.default_rng([seed, first + game])
         node = tree.root(words)
-        keys = []
+        keys, guesses = [], []
         for number in range(1, rounds + 1):
             keys.append(node.question.key)
             guess, node = tree.after(node, partner(keyword, node.question, rng))
+            guesses.append(guess)
             if matches(guess, keyword):
                 found_in[game] = number
                 break
         asked.append(tuple(keys))
-    return Outcome(found_in, tuple(asked))
+        guessed.append(tuple(guesses))
+    return Outcome(found_in, tuple(asked), tuple(guessed))
 
 
 class _Node(NamedTuple):

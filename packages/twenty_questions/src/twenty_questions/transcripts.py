@@ -23,11 +23,13 @@ from typing import Any
 from furikaeri_common.artifacts import read_json, write_json
 from furikaeri_common.errors import InputError
 
-__all__ = ["FORMAT", "Game", "Round", "read_games", "rounds_of", "write_games"]
+__all__ = ["FORMAT", "Game", "Round", "players_of", "read_games", "rounds_of", "write_games"]
 
 FORMAT = "furikaeri games 1"
 
 _ENVIRONMENT = "llm_20_questions"
+_AND = " + "
+_PAIRS = ("first pair", "second pair")
 _FIX = "Give a file that `tq match --save` wrote, or a replay of a 20 Questions match"
 
 
@@ -102,6 +104,18 @@ def read_games(path: Path) -> tuple[Game, ...]:
         return tuple(_game(game, f"game {number}") for number, game in enumerate(listed, start=1))
     except _Damage as damage:
         raise InputError(f"{path}: {damage}", fix=_FIX) from None
+
+
+def players_of(game: Game) -> tuple[str, str]:
+    """Return who guessed and who answered, as the source of a match tells them: "ours + alpha (first pair)".
+
+    A source that does not tell two players is taken for the name of both; one that names nobody gives "".
+    """
+    source = game.source
+    for pair in _PAIRS:
+        source = "" if source == pair else source.removesuffix(f" ({pair})")
+    guesser, _, answerer = source.partition(_AND)
+    return guesser, answerer or guesser
 
 
 class _Damage(Exception):
@@ -192,10 +206,11 @@ def _rounds_seen(view: Mapping[str, Any], place: str) -> tuple[Round, ...]:
 
 def _source(document: Mapping[str, Any], guesser: int) -> str:
     """Return the names of a pair, if the replay tells them, and which pair it is."""
-    pair = "first pair" if guesser < 2 else "second pair"
+    pair = _PAIRS[guesser // 2]
     info = document.get("info")
     names = info.get("TeamNames") if isinstance(info, dict) else None
     if not isinstance(names, list) or len(names) != 4 or not all(isinstance(name, str) for name in names):
         return pair
-    together = names[:2] if guesser < 2 else names[2:]
-    return f"{' + '.join(together)} ({pair})"
+    # A name of its own with a plus in it must not look like two.
+    together = [name.replace(_AND, "+") for name in (names[:2] if guesser < 2 else names[2:])]
+    return f"{_AND.join(together)} ({pair})"

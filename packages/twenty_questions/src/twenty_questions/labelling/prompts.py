@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from furikaeri_common.configs import config_from
 from furikaeri_common.errors import InputError
 from furikaeri_common.models.config import Message
 
-__all__ = ["ORIGINAL", "PROMPTS", "Prompt", "Turn", "read_prompt"]
+__all__ = ["EXAMPLES", "ORIGINAL", "PROMPTS", "Prompt", "Turn", "read_prompt"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +91,29 @@ ORIGINAL = Prompt(
 )
 """The original solution's own prompt."""
 
-PROMPTS: Mapping[str, Prompt] = {"original": ORIGINAL}
+EXAMPLES = replace(
+    ORIGINAL,
+    turns=tuple(
+        Turn(keyword=keyword, question=question, answer=answer)
+        for keyword, question, answer in (
+            ("penguin", "Is it an animal?", "yes"),
+            ("canoe", "Does it have a motor or engine?", "no"),
+            ("strawberry", "Can it be eaten raw?", "yes"),
+            ("glacier", "Is it man-made?", "no"),
+            ("violin", "Does it have moving parts?", "no"),
+            ("toaster", "Is it commonly found in a kitchen?", "yes"),
+            ("pillow", "Is it sharp?", "no"),
+            ("submarine", "Is it larger than a microwave oven?", "yes"),
+            ("stapler", "Can you hold it in one hand?", "yes"),
+            ("daffodil", "Is it used for cleaning?", "no"),
+            ("ambulance", "Is it related to transportation?", "yes"),
+            ("wheelbarrow", "Is it a drink?", "no"),
+        )
+    ),
+)
+"""The original's prompt after twelve examples, half of them yes, about things that the public list does not name."""
+
+PROMPTS: Mapping[str, Prompt] = {"original": ORIGINAL, "examples": EXAMPLES}
 
 
 def read_prompt(name: str) -> Prompt:
