@@ -99,7 +99,8 @@ def test_models_and_their_vote_are_measured(invoke, asked, gold: Path, tmp_path:
     assert code == 0, err
     document = json.loads(out)
     figures = {one["name"]: one for one in document["answerers"]}
-    assert list(figures) == [*(f"knows-{name}" for name in names), "vote (majority)", "vote (mean)"]
+    said = [*(f"knows-{name}" for name in names), "vote (majority)"]
+    assert list(figures) == [*said, "vote (mean)", *(f"{name} + leanings" for name in said)]
     for name in names:
         low, high = figures[f"knows-{name}"]["accuracy"]["low"], figures[f"knows-{name}"]["accuracy"]["high"]
         assert low - 0.05 < float(name) < high + 0.05
@@ -158,7 +159,7 @@ def test_in_a_pipe_there_are_tables_of_tabs(invoke, asked, gold: Path, tmp_path:
     assert code == 0, err
     answerers, questions, disputes = [block.splitlines() for block in out.strip("\n").split("\n\n")]
     assert answerers[0] == "answerer\taccuracy\tbalanced (95 %)\tAUC (95 %)\tfitted (95 %)"
-    assert [line.split("\t")[0] for line in answerers[4:]] == ["vote (majority)", "vote (mean)"]
+    assert [line.split("\t")[0] for line in answerers[4:6]] == ["vote (majority)", "vote (mean)"]
     assert (len(questions), len(disputes)) == (4, 5)
     assert "pairs are answered by rule" in err
     assert "Best of 3 votes: knows-" in err
@@ -322,3 +323,19 @@ def test_options_of_models_reach_them(invoke, asked, gold: Path, tmp_path: Path,
         "base_url": "http://here/v1", "weights": "4bit", "device": "cpu",
         "definitions": True, "centring": True, "prompt": "original",
     }  # fmt: skip
+
+
+def test_leanings_are_saved_for_every_model(invoke, asked, gold: Path, tmp_path: Path) -> None:
+    file = tmp_path / "leanings.json"
+    code, _, err = invoke(
+        *("tq", "evaluate", "answerer", gold, *models("0.6", "0.8"), "--runs", tmp_path, "--save-leanings", file)
+    )
+    assert code == 0, err
+    document = json.loads(file.read_text())
+    assert set(document["models"]) == {"knows-0.6", "knows-0.8"}
+    code, _, err = invoke(
+        *("tq", "evaluate", "answerer", gold, *models("0.6"), "--runs", tmp_path),
+        *("--save-leanings", file, "--leanings", file),
+    )
+    assert code == 2
+    assert "learns from what a model says by itself" in err

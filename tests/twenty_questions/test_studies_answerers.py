@@ -70,11 +70,13 @@ def test_figures_are_those_of_the_votes() -> None:
         "good": said_of(pairs, 1.2, 0, 3),
     }
     study = study_answerers(pairs, models, StudyConfig(choose=2, draws=200))
-    assert [one.name for one in study.answerers] == ["weak", "fair", "good", "vote (majority)", "vote (mean)"]
+    said = ["weak", "fair", "good", "vote (majority)"]
+    learned = [f"{name} + leanings" for name in said]
+    assert [one.name for one in study.answerers] == [*said, "vote (mean)", *learned]
     panel = np.array(list(models.values()))
     expected = [decide(model[None]) for model in panel] + [decide(panel), decide(panel, rule="mean")]
     scores = [*map(score_of, panel), *[score_of(mean_probability(panel))] * 2]
-    for one, decisions, p in zip(study.answerers, expected, scores, strict=True):
+    for one, decisions, p in zip(study.answerers[:5], expected, scores, strict=True):
         assert one.accuracy.value == pytest.approx(metrics.accuracy_score(pairs.answers, decisions))
         assert one.balanced_accuracy.value == pytest.approx(metrics.balanced_accuracy_score(pairs.answers, decisions))
         assert one.auc.value == pytest.approx(metrics.roc_auc_score(pairs.answers, p))
@@ -239,3 +241,20 @@ def test_predictions_are_kept_beside_the_answers(tmp_path: Path) -> None:
     assert frame.columns == ["keyword", "question", "answer", "p_yes: one"]
     assert frame["answer"].to_list() == pairs.answers.tolist()
     assert frame["p_yes: one"].to_numpy().tobytes() == p.tobytes()
+
+
+def test_leanings_are_learned_on_other_keywords_than_those_they_are_judged_on() -> None:
+    pairs = gold()
+    leaning = np.where(pairs.question_of % 2 == 0, 2.0, -2.0)
+    rng = np.random.default_rng(4)
+    odds = np.where(pairs.answers, 1.0, -1.0) + rng.normal(0, 0.7, pairs.size) + leaning
+    study = study_answerers(pairs, {"leaning": 1 / (1 + np.exp(-odds))}, StudyConfig(draws=20))
+    before, after = study.answerers
+    assert after.name == "leaning + leanings"
+    assert after.auc.value > before.auc.value + 0.1
+    # Noise by keyword can be learned by nobody: a study of it must not look better than chance.
+    noise = study_answerers(pairs, {"noise": rng.random(pairs.size)}, StudyConfig(draws=20)).answerers[1]
+    shuffled = pairs._replace(answers=rng.permutation(pairs.answers))
+    chance = study_answerers(shuffled, {"noise": rng.random(pairs.size)}, StudyConfig(draws=20)).answerers[1]
+    assert noise.fitted_balanced_accuracy.value < after.balanced_accuracy.value
+    assert abs(chance.auc.value - 0.5) < 0.1

@@ -41,6 +41,48 @@ TQ = Group(
             ),
         ),
         Group(
+            "precompute",
+            "Make keyword lists, questions, and a table of answers, with language models.",
+            (
+                Group(
+                    "questions",
+                    "Where questions come from, and which to keep.",
+                    (
+                        Command(
+                            "letters",
+                            "furikaeri_cli.tq.precompute_questions",
+                            "letters_cli",
+                            "List the questions of spelling.",
+                        ),
+                        Command(
+                            "mine",
+                            "furikaeri_cli.tq.precompute_questions",
+                            "mine_cli",
+                            "Collect the questions of recorded games.",
+                        ),
+                        Command(
+                            "llm",
+                            "furikaeri_cli.tq.precompute_questions_llm",
+                            "llm_cli",
+                            "Have a language model write questions.",
+                        ),
+                        Command(
+                            "merge",
+                            "furikaeri_cli.tq.precompute_questions",
+                            "merge_cli",
+                            "Join lists without near-duplicates.",
+                        ),
+                        Command(
+                            "rank",
+                            "furikaeri_cli.tq.precompute_questions_rank",
+                            "rank_cli",
+                            "Keep what adds most information.",
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        Group(
             "evaluate",
             "What answerers, guessers and whole games are worth.",
             (

@@ -15,6 +15,7 @@ __all__ = [
     "BaseUrl",
     "Device",
     "Json",
+    "Leanings",
     "Model",
     "Models",
     "PromptName",
@@ -32,6 +33,12 @@ BaseUrl = Annotated[
     str, typer.Option("--base-url", metavar="URL", help="A server of OpenAI's protocol that has the model.")
 ]
 Device = Annotated[str, typer.Option("--device", help="Where models compute: auto, cpu, cuda, cuda:1 or mps.")]
+Leanings = Annotated[
+    Path | None,
+    typer.Option(
+        "--leanings", metavar="FILE", help="Leanings of questions to take out, as `tq evaluate answerer` writes them."
+    ),
+]
 Model = Annotated[str | None, typer.Option("--model", metavar="MODEL", help=_MODEL)]
 Models = Annotated[
     list[str] | None, typer.Option("--model", metavar="MODEL", help=f"{_MODEL} May be given several times.")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import typer
 
-from furikaeri_cli.options import BaseUrl, Device, Json, Models, PromptName, Quiet, Runs, Seed, Weights
+from furikaeri_cli.options import BaseUrl, Device, Json, Leanings, Models, PromptName, Quiet, Runs, Seed, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.answerer_screen import Evaluated, Pace, document_of, show_evaluated
 from furikaeri_cli.tq.pair_progress import showing_pairs
@@ -42,6 +42,13 @@ def evaluate_answerer_cli(
     centring: Annotated[
         bool, typer.Option("--centring", help="Measure a question's answers against those about reference things.")
     ] = False,
+    leanings: Leanings = None,
+    save_leanings: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-leanings", metavar="FILE", help="Learn each question's leaning and write it for later use."
+        ),
+    ] = None,
     rules: Annotated[
         bool, typer.Option("--rules/--no-rules", help="Let questions of spelling be answered by rule.")
     ] = True,
@@ -74,11 +81,14 @@ def evaluate_answerer_cli(
     """Measure models as answerers on a gold set, alone and voting.
 
     Intervals are 95 %, by drawing keywords again. "Fitted" is balanced accuracy with thresholds fitted on other
-    keywords than those they are judged on, in five folds. What a model said is kept beside the runs: an interrupted
+    keywords than those they are judged on, in five folds; "+ leanings" is the model without each question's leaning,
+    which is learned on other keywords likewise. What a model said is kept beside the runs: an interrupted
     command goes on from there, and a second one does not ask again.
 
     Examples:
         tq evaluate answerer gold.csv --model qwen2.5-coder-1.5b-instruct-q4_k_m.gguf
+        tq evaluate answerer gold.csv --model a --prompt examples --save-leanings a.json
+        tq evaluate answerer other.csv --model a --prompt examples --leanings a.json
         tq evaluate answerer gold.csv --model a --model b --model c --model d --choose 3 --fit
         tq evaluate answerer gold.csv --model llama --base-url http://localhost:8000/v1 --keywords 30 --json
     """
@@ -97,9 +107,12 @@ def evaluate_answerer_cli(
             prompt=prompt,
             definitions=definitions,
             centring=centring,
+            leanings=str(leanings or ""),
         )
         for one in named
     ]
+    if save_leanings and leanings:
+        raise InputError("--save-leanings learns from what a model says by itself", fix="Leave --leanings out")
     from twenty_questions.labelling.opening import open_labeller
 
     done = evaluate_answerer(
@@ -108,6 +121,7 @@ def evaluate_answerer_cli(
         study=_config(threshold, rule, choose, measure, fit, seed),
         keywords=keywords,
         rules=rules,
+        save_leanings=save_leanings,
         runs=runs,
         output=output,
         open_model=lambda config: open_labeller(config, on_note=output.note),
@@ -126,6 +140,7 @@ def evaluate_answerer(
     study: StudyConfig,
     keywords: int = 0,
     rules: bool = True,
+    save_leanings: Path | None = None,
     runs: Path,
     output: Output,
     open_model: Callable[[LabellerConfig], Labeller],
@@ -140,6 +155,7 @@ def evaluate_answerer(
         study: how they are judged; fewer folds are made of fewer keywords.
         keywords: how many are drawn; 0: all.
         rules: whether questions of spelling are answered by rule.
+        save_leanings: where to write the leanings that all pairs teach; None: nowhere.
         runs: where runs are kept.
         output: who is told of progress.
         open_model: opens a model.
@@ -151,6 +167,8 @@ def evaluate_answerer(
     from furikaeri_common.documents import jsonable
     from furikaeri_common.runs import find_unfinished, start_run
     from twenty_questions.experiments import read_labels
+    from twenty_questions.labelling.leaning_files import write_leanings
+    from twenty_questions.labelling.leanings import fit_leanings
     from twenty_questions.studies.answerers import study_answerers
     from twenty_questions.studies.gold_pairs import gold_pairs, sample_keywords, spelled
     from twenty_questions.studies.predictions import label_pairs, write_predictions
@@ -210,4 +228,8 @@ def evaluate_answerer(
         by_rule = 0 if given is None else int(np.isfinite(given).sum())
         done = Evaluated(result, by_rule, tuple(paces), run.path)
         write_json(run.path / "results.json", jsonable({**document_of(done), "identities": identities}))
+        if save_leanings is not None:
+            questions = [pairs.questions[column] for column in pairs.question_of]
+            learned = {name: fit_leanings(p_yes, pairs.answers, questions) for name, p_yes in probabilities.items()}
+            write_leanings(save_leanings, {name: (identities[name], one) for name, one in learned.items()})
     return done

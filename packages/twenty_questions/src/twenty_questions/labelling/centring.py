@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twenty_questions.labelling.labeller import Labeller
+from twenty_questions.labelling.wrapping import WrappedLabeller
 from twenty_questions.labelling.yes_no import centre
 
 __all__ = ["REFERENCE_THINGS", "CentredLabeller", "centred"]
@@ -25,28 +25,18 @@ REFERENCE_THINGS = (
     "guitar",
     "river",
     "newspaper",
-    "sofa",
+    "armchair",
 )
 """Things as unlike each other as things are."""
 
 
-class CentredLabeller:
+class CentredLabeller(WrappedLabeller):
     """A `Labeller` that asks another one about reference things, too (see `yes_no.centre`); made by `centred`."""
 
     def __init__(self, labeller: Labeller, things: Sequence[str]) -> None:
-        self._labeller = labeller
+        super().__init__(labeller, {"reference_things": list(things)})
         self._things = tuple(things)
         self._references: dict[str, NDArray[np.float32]] = {}
-
-    @property
-    def name(self) -> str:
-        """The other labeller's name."""
-        return self._labeller.name
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """The other labeller's identity, and the reference things."""
-        return {**self._labeller.identity, "reference_things": list(self._things)}
 
     def label(self, keywords: Sequence[str], questions: Sequence[str]) -> NDArray[np.float32]:
         """Return centred P(yes) of every pair."""

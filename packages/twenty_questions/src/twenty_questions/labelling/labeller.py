@@ -48,12 +48,14 @@ class LabellerConfig(ModelConfig):
         prompt: a name in `prompts.PROMPTS`, or a TOML file.
         definitions: whether WordNet's definition of the keyword is put into the prompt where there is one.
         centring: whether each question's answers are measured against those about reference things (`yes_no.centre`).
+        leanings: a file of learned leanings of questions, which are taken out (`leaning_files`); "" for none.
         samples: answers drawn from a server that gives no log-probabilities; at least 1.
     """
 
     prompt: str = "original"
     definitions: bool = False
     centring: bool = False
+    leanings: str = ""
     samples: int = 8
 
     def __post_init__(self) -> None:

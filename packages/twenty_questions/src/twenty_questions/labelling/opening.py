@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from twenty_questions.labelling.centring import centred
 from twenty_questions.labelling.definitions import NO_DEFINITIONS, physical_definitions
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.leaning_files import corrected
 from twenty_questions.labelling.prompts import read_prompt
 
 __all__ = ["open_labeller"]
@@ -20,7 +22,7 @@ def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | No
         on_note: told what takes long, such as the conversion of a GGUF file.
 
     Raises:
-        InputError: if the model, the prompt or WordNet cannot be had, or the model cannot say yes or no.
+        InputError: if the model, the prompt, the leanings or WordNet cannot be had, or the model cannot say yes or no.
         MissingExtraError: without the packages that run or reach models.
         WorkError: if there is not enough memory for the model, or the server fails.
     """
@@ -37,4 +39,6 @@ def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | No
         from twenty_questions.labelling.local_labeller import local_labeller
 
         labeller = local_labeller(open_language_model(config, on_note=on_note), prompt, definitions)
-    return centred(labeller) if config.centring else labeller
+    if config.centring:
+        labeller = centred(labeller)
+    return corrected(labeller, Path(config.leanings)) if config.leanings else labeller

@@ -121,7 +121,8 @@ class AnswererStudy(NamedTuple):
         keywords: number of keywords.
         questions: number of questions.
         yes_share: share of the gold answers that are yes.
-        answerers: each model; then, of several, the votes of all by either rule.
+        answerers: each model; of several, the votes of all by either rule; then models and vote once more, without the
+            leanings of questions that were learned on the other folds, so on other keywords.
         by_question: for each answerer and question.
         chosen: the best voters, if they were asked for.
         agreeing: share of the pairs on which all models decide alike.

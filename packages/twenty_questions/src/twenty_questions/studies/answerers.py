@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twenty_questions.labelling.leanings import fit_leanings, without_leanings
 from twenty_questions.studies.answerer_figures import (
     AnswererFigures,
     AnswererStudy,
@@ -91,6 +92,7 @@ def study_answerers(
     weights = cluster_draws(len(pairs.keywords), config.draws, config.seed)
     said = _answerers(names, models, config)
     judged = said[-1] if len(names) == 1 else next(one for one in said[len(names) :] if one.rule == config.rule)
+    learned = _learned(pairs, names, models, folds, config)
     votes = np.asarray([one.decisions for one in said[: len(names)]])
     differ = (votes != votes[0]).any(axis=0)
     return AnswererStudy(
@@ -98,7 +100,7 @@ def study_answerers(
         keywords=len(pairs.keywords),
         questions=len(pairs.questions),
         yes_share=float(pairs.answers.mean()),
-        answerers=tuple(_figures(pairs, one, folds, weights) for one in said),
+        answerers=tuple(_figures(pairs, one, folds, weights) for one in (*said, *learned)),
         by_question=tuple(figures for one in said for figures in _by_question(pairs, one)),
         chosen=_choose(pairs, names, models, folds, weights, config) if config.choose else None,
         agreeing=float(1 - differ.mean()),
@@ -144,6 +146,38 @@ def _answerers(names: tuple[str, ...], models: NDArray[np.float64], config: Stud
             thresholds = limit if vote == "mean" else limit * len(names)
             said.append(_Said(f"vote ({vote})", mean, decide(models, config.threshold, vote), models, vote, thresholds))
     return said
+
+
+def _learned(
+    pairs: GoldPairs, names: tuple[str, ...], models: NDArray[np.float64], folds: NDArray[np.int64], config: StudyConfig
+) -> list[_Said]:
+    """Return the models without the leanings that are learned on the other folds; nothing where a fold cannot teach."""
+    questions = [pairs.questions[column] for column in pairs.question_of]
+    corrected = np.empty_like(models)
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        asked = [question for question, out in zip(questions, held_out, strict=True) if out]
+        others = [question for question, out in zip(questions, held_out, strict=True) if not out]
+        for row, model in enumerate(models):
+            try:
+                leanings = fit_leanings(model[~held_out], pairs.answers[~held_out], others)
+            except ValueError:
+                return []
+            corrected[row, held_out] = without_leanings(leanings, model[held_out], asked)
+    voters = [(name, row[None]) for name, row in zip(names, corrected, strict=True)]
+    if len(names) > 1:
+        voters.append((f"vote ({config.rule})", corrected))
+    return [
+        _Said(
+            f"{name} + leanings",
+            mean_probability(voting),
+            decide(voting, 0.5, config.rule),
+            voting,
+            config.rule,
+            (0.5,) * (1 if config.rule == "mean" else len(voting)),
+        )
+        for name, voting in voters
+    ]
 
 
 def _figures(pairs: GoldPairs, said: _Said, folds: NDArray[np.int64], weights: NDArray[np.float64]) -> AnswererFigures:

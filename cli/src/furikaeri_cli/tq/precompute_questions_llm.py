@@ -1,0 +1,201 @@
+"""`tq precompute questions llm`: questions that a language model writes to split known keywords in half."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from furikaeri_cli.options import BaseUrl, Device, Json, Model, Quiet, Runs, Seed, Weights, Workers
+from furikaeri_cli.output import Output
+from furikaeri_cli.tq.precompute_questions import Out
+from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.models.config import ModelConfig
+from twenty_questions.question_sources.question_lists import require_writable, write_questions
+
+if TYPE_CHECKING:
+    from twenty_questions.question_sources.language_model import HalvingConfig, Made
+    from twenty_questions.sources.keyword_lists import KeywordList
+
+__all__ = ["Written", "llm_cli", "write_halving_questions"]
+
+_COMMAND = "tq precompute questions llm"
+
+
+class Written(NamedTuple):
+    """What a model wrote.
+
+    Attributes:
+        made: the questions, and what was left out.
+        usage: what a server counted: requests, tokens, cost; empty for a model in this process.
+        folder: the run's.
+    """
+
+    made: Made
+    usage: Mapping[str, float]
+    folder: Path
+
+
+def llm_cli(
+    out: Out,
+    keywords: Annotated[
+        Path, typer.Option("--keywords", metavar="LIST", help="What to ask about: a keyword list, or a table's folder.")
+    ],
+    model: Model = None,
+    base_url: BaseUrl = "",
+    weights: Weights = "full",
+    device: Device = "auto",
+    requests: Annotated[int, typer.Option("--requests", min=1, help="How many requests.")] = 200,
+    shown: Annotated[int, typer.Option("--shown", min=2, help="N: keywords drawn by the prior for a request.")] = 20,
+    asked: Annotated[int, typer.Option("--asked", min=1, help="Questions that a request asks for.")] = 5,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: the likeliest text.")] = 0.8,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest text of a request.")] = 256,
+    least: Annotated[int, typer.Option("--least", min=1, help="Keep what at least so many requests gave.")] = 1,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Requests under way at a server.")] = 8,
+    price_in: Annotated[float, typer.Option("--price-in", min=0.0, help="Money per million tokens read.")] = 0.0,
+    price_out: Annotated[float, typer.Option("--price-out", min=0.0, help="Money per million tokens written.")] = 0.0,
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+    workers: Workers = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let a language model write questions that are true of about half of some keywords.
+
+    A question's count is the number of requests that gave it; what rules of spelling answer is left out, and so is what
+    names one of the keywords. Killed at any moment, the same command goes on with the requests that are missing; once
+    they are all there, it makes the list again without asking anything.
+
+    Examples:
+        tq precompute questions llm made.jsonl --keywords keywords.jsonl --model smollm2-135m-instruct-q4_1.gguf
+        tq precompute questions llm made.jsonl --keywords keywords.jsonl --requests 2000 --model gemma2 \
+--base-url http://localhost:11434/v1 --least 2
+    """
+    from twenty_questions.question_sources.language_model import HalvingConfig
+    from twenty_questions.sources.keyword_lists import read_keyword_list
+
+    output = Output.choose(json=json, quiet=quiet)
+    if model is None:
+        raise InputError("a language model is needed", fix="Name one with --model")
+    require_writable(out)
+    written = write_halving_questions(
+        read_keyword_list(keywords),
+        HalvingConfig(requests=requests, names=shown, wanted=asked, temperature=temperature, max_tokens=max_tokens),
+        ModelConfig(
+            model=model,
+            base_url=base_url,
+            weights=weights,
+            device=device,
+            concurrency=concurrency,
+            price_in=price_in,
+            price_out=price_out,
+        ),
+        least=least,
+        seed=seed,
+        runs=runs,
+        workers=workers,
+        output=output,
+    )
+    made = written.made
+    write_questions(out, made.questions)
+    value = {
+        "file": str(out),
+        "questions": len(made.questions),
+        "requests": made.texts,
+        "empty": made.empty,
+        "left_out": made.left_out,
+        "usage": written.usage,
+        "folder": str(written.folder),
+    }
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in made.left_out.items()) or "nothing"
+    output.result(value, f"{len(made.questions):,} questions in {out}")
+    lines = [f"{made.texts:,} requests, {made.empty:,} of which gave no question; left out: {left_out}"]
+    if written.usage:
+        lines.append(", ".join(f"{name.replace('_', ' ')}: {count:,.6g}" for name, count in written.usage.items()))
+    output.note("\n".join([*lines, f"Kept in {written.folder}"]))
+
+
+def write_halving_questions(
+    keywords: KeywordList,
+    config: HalvingConfig,
+    model: ModelConfig,
+    *,
+    least: int,
+    seed: int,
+    runs: Path,
+    workers: int,
+    output: Output,
+) -> Written:
+    """Ask a model for questions as one recorded run, or take up the run that did the same before.
+
+    Args:
+        keywords: what is asked about.
+        config: how the model is asked.
+        model: which model.
+        least: how many requests must give a question.
+        seed: of the keywords shown and of the texts.
+        runs: where runs are kept.
+        workers: processes, each with the model; 0: this one.
+        output: who is told of progress.
+
+    Raises:
+        WorkError: if a request fails at every attempt, or the model wrote no question.
+    """
+    from furikaeri_cli.progress import showing_progress
+    from furikaeri_common.documents import fingerprint, jsonable
+    from furikaeri_common.local_processes import LocalProcesses
+    from furikaeri_common.runs import start_run
+    from furikaeri_common.tasks import run_tasks
+    from twenty_questions.question_sources.language_model import (
+        collect,
+        halving_tasks,
+        shown_names,
+        write_part,
+        writer_for,
+    )
+
+    names = [keyword.name for keyword in keywords.keywords]
+    writer = writer_for(model)
+    tasks = halving_tasks(names, keywords.prior, config, model, identity=writer.identity, seed=seed)
+    record = {"how": jsonable(config), "model": jsonable(model), "identity": jsonable(writer.identity)}
+    data = {"keywords": fingerprint([names, keywords.prior])}
+    earlier = _earlier_run(runs, record, seed, data)
+    with start_run(runs, _COMMAND, record, seed=seed, data=data, resume=earlier) as run:
+        with showing_progress(output, "requests", len(tasks)) as on_progress:
+            engine = LocalProcesses(workers)
+            report = run_tasks(write_part, tasks, store=run.path / "parts", engine=engine, on_progress=on_progress)
+        if report.failures:
+            raise WorkError(
+                f"{len(report.failures)} of {len(tasks)} batches of requests failed, the first: "
+                f"{report.failures[0].error}",
+                fix="Run the same command again to ask only for what is missing",
+            )
+        texts = [text for value in report.values for text in value["texts"]]
+        shown = shown_names(names, keywords.prior, config, seed=seed)
+        made = collect(texts, shown, least_count=least, source=writer.name)
+        if not made.questions:
+            raise WorkError(
+                f"no question is left of {len(texts)} texts that {writer.name} wrote",
+                fix=f"Look at them below {run.path / 'parts'}; take another model, or lower --least",
+            )
+        write_questions(run.path / "questions.jsonl", made.questions)
+        written = Written(made, _summed([value["usage"] for value in report.values]), run.path)
+        if report.reused < len(tasks):
+            run.log({"questions": len(made.questions), "empty": made.empty, **written.usage})
+    return written
+
+
+def _earlier_run(runs: Path, record: Mapping[str, object], seed: int, data: Mapping[str, str]) -> Path | None:
+    """Return the newest run of the same requests, well ended or not: what was answered is not asked for again."""
+    from furikaeri_common.records import list_runs
+
+    wanted = (_COMMAND, record, seed, data)
+    same = [run for run in list_runs(runs)[0] if (run.command, run.config, run.seed, run.data) == wanted]
+    return next((run.path for run in reversed(same) if run.status != "running"), None)
+
+
+def _summed(usages: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for usage in usages for name in usage)
+    return {name: sum(usage.get(name, 0) for usage in usages) for name in names}
