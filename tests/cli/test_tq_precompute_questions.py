@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from furikaeri_common.errors import WorkError
+from furikaeri_common.models import writing
 from furikaeri_common.models.config import Conversation
 from twenty_questions.question_sources import language_model
 from twenty_questions.question_sources.language_model import REQUESTS_PER_TASK
@@ -49,7 +50,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
 
     def put(fails_at: int = 0) -> Scripted:
         writer = Scripted(fails_at)
-        monkeypatch.setattr(language_model, "writer_for", lambda config: writer)
+        for module in (language_model, writing):
+            monkeypatch.setattr(module, "open_once", lambda config: writer)
         return writer
 
     return put

@@ -44,6 +44,45 @@ TQ = Group(
             "precompute",
             "Make keyword lists, questions, and a table of answers, with language models.",
             (
+                Command(
+                    "all", "furikaeri_cli.tq.precompute_all", "all_cli", "Run a whole recipe, from words to a table."
+                ),
+                Group(
+                    "keywords",
+                    "Lists of things that can be the secret.",
+                    (
+                        Command(
+                            "wordnet",
+                            "furikaeri_cli.tq.precompute_keywords",
+                            "wordnet_cli",
+                            "List everything below a synset of WordNet.",
+                        ),
+                        Command(
+                            "neighbours",
+                            "furikaeri_cli.tq.precompute_keywords",
+                            "neighbours_cli",
+                            "List the neighbours of known words.",
+                        ),
+                        Command(
+                            "llm",
+                            "furikaeri_cli.tq.precompute_keywords_llm",
+                            "llm_cli",
+                            "Let a language model write keywords like known ones.",
+                        ),
+                        Command(
+                            "file",
+                            "furikaeri_cli.tq.precompute_keywords",
+                            "file_cli",
+                            "Merge lists, or convert one.",
+                        ),
+                        Command(
+                            "evaluate",
+                            "furikaeri_cli.tq.precompute_keywords_evaluate",
+                            "evaluate_cli",
+                            "Report recall and precision by count.",
+                        ),
+                    ),
+                ),
                 Group(
                     "questions",
                     "Where questions come from, and which to keep.",

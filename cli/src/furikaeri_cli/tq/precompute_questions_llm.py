@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -146,22 +146,23 @@ def write_halving_questions(
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.documents import fingerprint, jsonable
     from furikaeri_common.local_processes import LocalProcesses
-    from furikaeri_common.runs import start_run
+    from furikaeri_common.models.usage import summed_usage
+    from furikaeri_common.models.writing import open_once
+    from furikaeri_common.runs import find_earlier, start_run
     from furikaeri_common.tasks import run_tasks
     from twenty_questions.question_sources.language_model import (
         collect,
         halving_tasks,
         shown_names,
         write_part,
-        writer_for,
     )
 
     names = [keyword.name for keyword in keywords.keywords]
-    writer = writer_for(model)
+    writer = open_once(model)
     tasks = halving_tasks(names, keywords.prior, config, model, identity=writer.identity, seed=seed)
     record = {"how": jsonable(config), "model": jsonable(model), "identity": jsonable(writer.identity)}
     data = {"keywords": fingerprint([names, keywords.prior])}
-    earlier = _earlier_run(runs, record, seed, data)
+    earlier = find_earlier(runs, _COMMAND, record, seed=seed, data=data)
     with start_run(runs, _COMMAND, record, seed=seed, data=data, resume=earlier) as run:
         with showing_progress(output, "requests", len(tasks)) as on_progress:
             engine = LocalProcesses(workers)
@@ -181,21 +182,7 @@ def write_halving_questions(
                 fix=f"Look at them below {run.path / 'parts'}; take another model, or lower --least",
             )
         write_questions(run.path / "questions.jsonl", made.questions)
-        written = Written(made, _summed([value["usage"] for value in report.values]), run.path)
+        written = Written(made, summed_usage([value["usage"] for value in report.values]), run.path)
         if report.reused < len(tasks):
             run.log({"questions": len(made.questions), "empty": made.empty, **written.usage})
     return written
-
-
-def _earlier_run(runs: Path, record: Mapping[str, object], seed: int, data: Mapping[str, str]) -> Path | None:
-    """Return the newest run of the same requests, well ended or not: what was answered is not asked for again."""
-    from furikaeri_common.records import list_runs
-
-    wanted = (_COMMAND, record, seed, data)
-    same = [run for run in list_runs(runs)[0] if (run.command, run.config, run.seed, run.data) == wanted]
-    return next((run.path for run in reversed(same) if run.status != "running"), None)
-
-
-def _summed(usages: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(name for usage in usages for name in usage)
-    return {name: sum(usage.get(name, 0) for usage in usages) for name in names}

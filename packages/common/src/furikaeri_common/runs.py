@@ -28,7 +28,7 @@ from furikaeri_common.processes import this_process
 from furikaeri_common.records import METRICS, RECORD, Status, list_runs, read_run
 from furikaeri_common.repository import git_state
 
-__all__ = ["Run", "find_unfinished", "start_run"]
+__all__ = ["Run", "find_earlier", "find_unfinished", "start_run"]
 
 _FORMAT = 1
 
@@ -133,11 +133,32 @@ def find_unfinished(
     data: Mapping[str, str] | None = None,
 ) -> Path | None:
     """Return the newest run of the same work that ended before its time, to be taken up with `start_run(resume=)`."""
+    return _newest(root, (command, config, seed, data), ("failed", "interrupted", "died"))
+
+
+def find_earlier(
+    root: Path,
+    command: str,
+    config: Mapping[str, object],
+    *,
+    seed: int | None = None,
+    data: Mapping[str, str] | None = None,
+) -> Path | None:
+    """Return the newest run of the same work that has ended, well or not: for work too dear to be done twice."""
+    return _newest(root, (command, config, seed, data), ("failed", "interrupted", "died", "done"))
+
+
+def _newest(
+    root: Path,
+    work: tuple[str, Mapping[str, object], int | None, Mapping[str, str] | None],
+    statuses: tuple[Status, ...],
+) -> Path | None:
+    command, config, seed, data = work
     wanted = [command, jsonable(config), seed, dict(data or {})]
     records, _ = list_runs(root)
     same = [run for run in records if [run.command, run.config, run.seed, run.data] == wanted]
-    unfinished = [run.path for run in same if run.status in ("failed", "interrupted", "died")]
-    return unfinished[-1] if unfinished else None
+    ended = [run.path for run in same if run.status in statuses]
+    return ended[-1] if ended else None
 
 
 def _new_folder(root: Path, command: str, now: str) -> Path:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["Conversation", "Message", "ModelConfig", "Weights", "Writer"]
+__all__ = ["Conversation", "Message", "ModelConfig", "Weights", "Writer", "model_part"]
 
 Message: TypeAlias = Mapping[str, str]
 """One turn: `role` (system, user or assistant) and `content`."""
@@ -61,6 +61,11 @@ class ModelConfig:
         for name in ("requests_per_minute", "price_in", "price_out"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"expected {name} >= 0, got {getattr(self, name)}")
+
+
+def model_part(config: ModelConfig) -> ModelConfig:
+    """Return a configuration that says more as one of the model alone."""
+    return ModelConfig(**{field.name: getattr(config, field.name) for field in fields(ModelConfig)})
 
 
 class Writer(Protocol):

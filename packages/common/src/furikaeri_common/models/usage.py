@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Meter", "Usage"]
+from furikaeri_common.documents import jsonable
+
+__all__ = ["Meter", "Usage", "summed_usage", "usage_of"]
 
 
 class Usage(NamedTuple):
@@ -75,3 +78,15 @@ class Meter:
                 cost=cost,
                 seconds=self._seconds,
             )
+
+
+def usage_of(asked: object) -> dict[str, float]:
+    """Return the counts that a writer or labeller keeps, by name; none for a model in this process."""
+    counted = jsonable(getattr(asked, "usage", None)) or {}
+    return {name: value for name, value in counted.items() if type(value) in (int, float)}
+
+
+def summed_usage(usages: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the sums of counts, by name."""
+    names = dict.fromkeys(name for usage in usages for name in usage)
+    return {name: sum(usage.get(name, 0) for usage in usages) for name in names}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from furikaeri_common.models.chat import PLAIN_STOPS, has_template, render
 from furikaeri_common.models.config import Conversation, ModelConfig, Writer
 from furikaeri_common.models.loading import LanguageModel, open_language_model
 
-__all__ = ["LocalWriter", "local_writer", "open_writer"]
+__all__ = ["LocalWriter", "local_writer", "open_once", "open_writer"]
 
 _ANSWER = "furikaeri"
 
@@ -128,6 +129,12 @@ def open_writer(config: ModelConfig) -> Writer:
 
         return open_server(config)
     return local_writer(open_language_model(config))
+
+
+@lru_cache(maxsize=1)
+def open_once(config: ModelConfig) -> Writer:
+    """Open a writer, once for all tasks of this process; `open_once.cache_clear()` lets it go."""
+    return open_writer(config)
 
 
 def _draw(logits: NDArray[np.float64], temperature: float, rng: np.random.Generator, name: str) -> int:

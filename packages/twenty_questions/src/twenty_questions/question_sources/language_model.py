@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,9 @@ from numpy.typing import NDArray
 from furikaeri_common.configs import config_from
 from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import WorkError
-from furikaeri_common.models.config import Conversation, ModelConfig, Writer
+from furikaeri_common.models.config import Conversation, ModelConfig
+from furikaeri_common.models.usage import usage_of
+from furikaeri_common.models.writing import open_once
 from furikaeri_common.tasks import Task
 from twenty_questions.question_sources.letters import answered_by_rules
 from twenty_questions.question_sources.question_lists import CountedQuestion, clean, normal_form, question_of, unique
@@ -38,7 +39,6 @@ __all__ = [
     "parse",
     "shown_names",
     "write_part",
-    "writer_for",
 ]
 
 REQUESTS_PER_TASK = 8
@@ -202,31 +202,17 @@ def write_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Returns:
         `texts`: what the model wrote; `usage`: what a server counted meanwhile.
     """
-    writer = writer_for(config_from(ModelConfig, inputs["model"], source="the task"))
+    writer = open_once(config_from(ModelConfig, inputs["model"], source="the task"))
     if jsonable(writer.identity) != inputs["identity"]:
         raise WorkError(f"the model {writer.name} is no longer the one that this run began with")
-    before = _usage_of(writer)
+    before = usage_of(writer)
     texts = writer.write(
         inputs["conversations"],
         seeds=inputs["seeds"],
         max_tokens=inputs["max_tokens"],
         temperature=inputs["temperature"],
     )
-    return {"texts": texts, "usage": {name: round(now - before[name], 9) for name, now in _usage_of(writer).items()}}
-
-
-def _usage_of(writer: Writer) -> dict[str, float]:
-    """Return the counts that a writer keeps, if it keeps any."""
-    counted = jsonable(getattr(writer, "usage", None)) or {}
-    return {name: value for name, value in counted.items() if type(value) in (int, float)}
-
-
-@lru_cache(maxsize=1)
-def writer_for(model: ModelConfig) -> Writer:
-    """Open the model that writes, once in a process."""
-    from furikaeri_common.models.writing import open_writer
-
-    return open_writer(model)
+    return {"texts": texts, "usage": {name: round(now - before[name], 9) for name, now in usage_of(writer).items()}}
 
 
 def collect(

@@ -1,0 +1,191 @@
+"""`tq precompute all`: a whole recipe, from words to an answer table."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from furikaeri_cli.options import BaseUrl, Json, Models, Quiet, Runs
+from furikaeri_cli.output import Output
+
+if TYPE_CHECKING:
+    from furikaeri_common.stages import Stage, StageRecord
+    from furikaeri_common.tasks import Progress
+    from twenty_questions.labelling.label_progress import LabelProgress
+    from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+    from twenty_questions.precompute.recipe import PrecomputeRecipe
+
+__all__ = ["Precomputed", "all_cli", "precompute"]
+
+_COMMAND = "tq precompute all"
+_GIB = 2**30
+
+
+class Precomputed(NamedTuple):
+    """What a recipe made.
+
+    Attributes:
+        folder: the run's.
+        table: the answer table's.
+        stages: what each of them told, took and held.
+    """
+
+    folder: Path
+    table: Path
+    stages: tuple[StageRecord, ...]
+
+
+def all_cli(
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe by name (see --recipes), or a TOML file.")
+    ] = "laptop",
+    model: Models = None,
+    base_url: BaseUrl = "",
+    recipes: Annotated[bool, typer.Option("--recipes", help="List the recipes that come by name, and stop.")] = False,
+    runs: Runs = Path("runs"),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a recipe: keywords, questions, ranking, and the answer table, in one folder below --runs.
+
+    With --model other models take the place of the recipe's: the first writes, all of them label. A run that was
+    stopped, by whatever, goes on when the same command is given again.
+
+    Examples:
+        tq precompute all --recipe laptop
+        tq precompute all --recipe laptop --model smollm2-135m-instruct-q4_1.gguf
+        tq precompute all --recipe mine.toml --model llama --base-url http://localhost:8000/v1
+        tq precompute all --recipes
+    """
+    output = Output.choose(json=json, quiet=quiet)
+    from twenty_questions.precompute.recipe import RECIPES, read_precompute_recipe, with_models
+
+    if recipes:
+        held = [read_precompute_recipe(name) for name in RECIPES]
+        rows = [(one.name, ", ".join(model.model for model in one.models), one.about) for one in held]
+        output.table(("recipe", "models", "about"), rows, value=held)
+        return
+    from twenty_questions.labelling.opening import open_labeller
+
+    chosen = with_models(read_precompute_recipe(recipe), tuple(model or ()), base_url)
+    made = precompute(
+        chosen, runs=runs, output=output, open_model=lambda config: open_labeller(config, on_note=output.note)
+    )
+    _print(output, made)
+
+
+def precompute(
+    recipe: PrecomputeRecipe, *, runs: Path, output: Output, open_model: Callable[[LabellerConfig], Labeller]
+) -> Precomputed:
+    """Run a recipe, or go on with the earlier run of the same recipe on the same files: nothing is labelled twice.
+
+    Args:
+        recipe: what is made.
+        runs: the folder that holds the runs.
+        output: who is told of progress.
+        open_model: opens a labeller.
+
+    Raises:
+        InputError: if something cannot be read, or there is no such model.
+        WorkError: if a model cannot be asked.
+    """
+    from furikaeri_common.documents import jsonable
+    from furikaeri_common.runs import find_earlier, start_run
+    from furikaeri_common.stages import run_stages
+    from twenty_questions.precompute.chain import Layout, Listener, data_of, stages_of
+
+    config, data = {"recipe": jsonable(recipe)}, data_of(recipe)
+    teller = _Teller(output)
+    listener = Listener(requests=teller.on_requests, labels=teller.on_labels)
+    # What cannot be had is told before there is a run.
+    stages_of(recipe, runs, open_model=open_model)
+    earlier = find_earlier(runs, _COMMAND, config, seed=recipe.seed, data=data)
+    if earlier is not None:
+        output.note(f"Going on with {earlier}")
+    with start_run(runs, _COMMAND, config, seed=recipe.seed, data=data, resume=earlier) as run:
+        stages = stages_of(recipe, run.path, open_model=open_model, listener=listener)
+        with teller.telling(len(stages)):
+            records = run_stages(run.path, stages, on_start=teller.on_start, on_end=teller.on_end)
+        for record in records:
+            run.log({"seconds": record.seconds, "peak_bytes": record.peak, **record.facts}, stage=record.name)
+    return Precomputed(run.path, Layout(run.path).table, tuple(records))
+
+
+class _Teller:
+    """Says which stage is under way, and shows the progress of its requests and pairs."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._shown = contextlib.ExitStack()
+        self._tell: Callable[[Any], None] | None = None
+        self._number = self._total = 0
+
+    @contextlib.contextmanager
+    def telling(self, total: int) -> Iterator[None]:
+        self._total = total
+        with self._shown:
+            yield
+
+    def on_start(self, stage: Stage) -> None:
+        self._output.note(f"[{self._number + 1}/{self._total}] {stage.name}")
+
+    def on_requests(self, event: Progress) -> None:
+        from furikaeri_cli.progress import showing_progress
+
+        if self._tell is None:
+            self._tell = self._shown.enter_context(showing_progress(self._output, "requests", event.total))
+        self._tell(event)
+        if event.done == event.total:
+            self._close()
+
+    def on_labels(self, step: LabelProgress) -> None:
+        from furikaeri_cli.tq.labelling_progress import showing_labels
+
+        if self._tell is None:
+            self._tell = self._shown.enter_context(showing_labels(self._output, step.total))
+        self._tell(step)
+
+    def on_end(self, record: StageRecord) -> None:
+        self._close()
+        self._number += 1
+        if record.reused:
+            self._output.note(f"[{self._number}/{self._total}] {record.name}: done before")
+
+    def _close(self) -> None:
+        self._shown.close()
+        self._tell = None
+
+
+def _print(output: Output, made: Precomputed) -> None:
+    rows = [
+        (
+            record.name,
+            _told(record),
+            "before" if record.reused else f"{record.seconds:.1f} s",
+            f"{record.peak / _GIB:.2f} GiB",
+        )
+        for record in made.stages
+    ]
+    output.table(("stage", "what came out", "time", "memory"), rows, value=made)
+    output.show(f"Play with it: tq play --table {made.table}")
+    output.note(f"Made in {made.folder}")
+
+
+def _told(record: StageRecord) -> str:
+    facts = record.facts
+    match record.name:
+        case "keywords":
+            return f"{facts['keywords']:,} keywords, prior max/min {facts['prior_ratio']:.4g}"
+        case "questions":
+            return (
+                f"{facts['meaning']:,} questions of meaning out of {facts['given']:,}, {facts['letters']} of spelling"
+            )
+        case "ranking":
+            chosen = f"{facts['meaning']:,} questions of meaning kept"
+            return chosen + (f", ranked by {facts['pairs']:,} pairs" if facts["pairs"] else "")
+        case _:
+            return f"{facts['keywords']:,} x {facts['questions']:,}, {facts['pairs']:,} pairs labelled"

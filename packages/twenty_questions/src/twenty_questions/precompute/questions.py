@@ -1,0 +1,145 @@
+"""The questions of a recipe (io: models are asked, files are read): collected, and ranked if they are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from furikaeri_common.embedders import DEFAULT_EMBEDDER, Encoder, open_embedder
+from furikaeri_common.errors import InputError, MissingExtraError, WorkError
+from furikaeri_common.local_processes import LocalProcesses
+from furikaeri_common.models.config import model_part
+from furikaeri_common.models.places import models_folder
+from furikaeri_common.models.writing import open_once
+from furikaeri_common.tasks import Progress, require_all, run_tasks
+from twenty_questions.precompute.recipe import QuestionsPart, WrittenQuestions
+from twenty_questions.question_sources.language_model import (
+    HalvingConfig,
+    collect,
+    halving_tasks,
+    shown_names,
+    write_part,
+)
+from twenty_questions.question_sources.letters import splitting_letters
+from twenty_questions.question_sources.mined import game_files, mine, read_all_games
+from twenty_questions.question_sources.near_duplicates import THRESHOLD, merge_near_duplicates
+from twenty_questions.question_sources.question_lists import CountedQuestion, read_counted
+from twenty_questions.question_sources.ranking import rank_questions
+from twenty_questions.questions import Question
+from twenty_questions.sources.keyword_lists import KeywordList
+from twenty_questions.sources.named_lists import place_of
+from twenty_questions.table import AnswerTable
+
+__all__ = ["Collected", "best_questions", "collected_questions", "sample_of"]
+
+_NOISE = 0.05
+
+
+class Collected(NamedTuple):
+    """Questions without near-duplicates.
+
+    Attributes:
+        meaning: those that models must be asked, the most often met first.
+        letters: those that spelling answers.
+        given: how many there were in all sources together.
+        embedder: what compared them; "off" for words alone.
+    """
+
+    meaning: list[CountedQuestion]
+    letters: list[CountedQuestion]
+    given: int
+    embedder: str
+
+
+def collected_questions(
+    part: QuestionsPart,
+    keywords: KeywordList,
+    store: Path,
+    *,
+    seed: int,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Collected:
+    """Return the questions of all of a recipe's sources.
+
+    Args:
+        part: what the recipe says of them.
+        keywords: which things they are about.
+        store: the folder that keeps what models wrote.
+        seed: of everything random.
+        on_progress: told of requests.
+
+    Raises:
+        InputError: if a source cannot be read, or gives nothing.
+        WorkError: if a model cannot be asked, or writes no question.
+    """
+    counted = [one for name in part.file for one in read_counted(place_of(name))]
+    for source in part.games:
+        games = read_all_games(game_files([Path(name) for name in source.games])).games
+        counted += mine(games, least_count=source.least).questions
+    for number, written in enumerate(part.llm):
+        counted += _written(written, keywords, store / f"questions-{number}", seed, on_progress)
+    meaning = [one for one in counted if one.question.kind == "table"]
+    if not meaning:
+        raise InputError("the recipe's sources give no question of meaning", fix="Give more games or lists")
+    encoder, embedder = _encoder(part.embeddings)
+    merged = merge_near_duplicates(meaning, encoder, threshold=part.threshold or THRESHOLD)
+    names = [keyword.name for keyword in keywords.keywords]
+    letters = splitting_letters(names, keywords.prior, least_share=part.least_share) if part.letters else []
+    taken = {one.question.key for one in letters}
+    return Collected(
+        [one for one in merged.questions if one.question.key not in taken], letters, len(meaning), embedder
+    )
+
+
+def sample_of(keywords: KeywordList, number: int, *, seed: int) -> list[int]:
+    """Return rows of keywords drawn by the prior without replacement, ascending."""
+    chosen = np.random.default_rng([seed, 2]).choice(
+        len(keywords), size=min(number, len(keywords)), replace=False, p=keywords.prior
+    )
+    return sorted(int(row) for row in chosen)
+
+
+def best_questions(table: AnswerTable, budget: int, *, seed: int) -> list[Question]:
+    """Return the questions of a table that tell most together, the best first, `budget` at most."""
+    ranking = rank_questions(table.codes, table.prior, budget=budget, seed=seed, noise=_NOISE)
+    return [table.questions[step.column] for step in ranking.steps]
+
+
+def _written(
+    source: WrittenQuestions,
+    keywords: KeywordList,
+    store: Path,
+    seed: int,
+    on_progress: Callable[[Progress], None] | None,
+) -> Sequence[CountedQuestion]:
+    names = [keyword.name for keyword in keywords.keywords]
+    config = HalvingConfig(
+        requests=source.requests, names=source.names, wanted=source.wanted, temperature=source.temperature
+    )
+    writer = open_once(model_part(source))
+    try:
+        tasks = halving_tasks(names, keywords.prior, config, model_part(source), identity=writer.identity, seed=seed)
+        report = run_tasks(write_part, tasks, store=store, engine=LocalProcesses(0), on_progress=on_progress)
+        texts = [text for value in require_all(report) for text in value["texts"]]
+    finally:
+        open_once.cache_clear()
+    shown = shown_names(names, keywords.prior, config, seed=seed)
+    made = collect(texts, shown, least_count=source.least, source=writer.name)
+    if not made.questions:
+        raise WorkError(f"{writer.name} wrote no question that can be used", fix=f"Look at the texts in {store}")
+    return made.questions
+
+
+def _encoder(embeddings: str) -> tuple[Encoder | None, str]:
+    if embeddings == "off":
+        return None, "off"
+    name = DEFAULT_EMBEDDER if embeddings == "auto" else embeddings
+    try:
+        return open_embedder(name, folders=[models_folder()]), name
+    except (InputError, MissingExtraError):
+        if embeddings != "auto":
+            raise
+        return None, "off"
