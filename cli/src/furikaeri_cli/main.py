@@ -47,6 +47,18 @@ TQ = Group(
                 Command(
                     "all", "furikaeri_cli.tq.precompute_all", "all_cli", "Run a whole recipe, from words to a table."
                 ),
+                Command(
+                    "table",
+                    "furikaeri_cli.tq.precompute_table",
+                    "precompute_table_cli",
+                    "Label all pairs with language models into a table.",
+                ),
+                Command(
+                    "gold",
+                    "furikaeri_cli.tq.precompute_gold",
+                    "precompute_gold_cli",
+                    "Make a gold set by votes of a stronger model.",
+                ),
                 Group(
                     "keywords",
                     "Lists of things that can be the secret.",

@@ -181,9 +181,8 @@ def _told(record: StageRecord) -> str:
         case "keywords":
             return f"{facts['keywords']:,} keywords, prior max/min {facts['prior_ratio']:.4g}"
         case "questions":
-            return (
-                f"{facts['meaning']:,} questions of meaning out of {facts['given']:,}, {facts['letters']} of spelling"
-            )
+            found = f"{facts['meaning']:,} questions of meaning out of {facts['given']:,}"
+            return f"{found} ({facts['written']:,} written by models), {facts['letters']} of spelling"
         case "ranking":
             chosen = f"{facts['meaning']:,} questions of meaning kept"
             return chosen + (f", ranked by {facts['pairs']:,} pairs" if facts["pairs"] else "")

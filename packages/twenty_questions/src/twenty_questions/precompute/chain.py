@@ -144,6 +144,7 @@ def stages_of(
         write_questions(layout.collected, [*found.meaning, *found.letters])
         return {
             "given": found.given,
+            "written": found.written,
             "meaning": len(found.meaning),
             "letters": len(found.letters),
             "embedder": found.embedder,

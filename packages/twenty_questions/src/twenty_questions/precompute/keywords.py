@@ -45,7 +45,7 @@ def keywords_of(
         InputError: if a source cannot be read, or nothing is left.
         WorkError: if a model cannot be asked, or writes no name.
     """
-    lists = []
+    lists, weights = [], []
     for number, source in enumerate(part.sources):
         if isinstance(source, WordNetWords):
             wordnet = read_wordnet()
@@ -59,10 +59,16 @@ def keywords_of(
             )
             lists.append(_merged(samples, "neighbours"))
         elif isinstance(source, WrittenWords):
-            lists.append(_written(source, store / f"keywords-{number}", seed, on_progress))
+            written = _written(source, store / f"keywords-{number}", seed, on_progress)
+            if written is None:
+                continue
+            lists.append(written)
         else:
             lists.append(read_named_list(source.list))
-    return shaped(merge_lists(lists, [source.weight for source in part.sources]), part)
+        weights.append(source.weight)
+    if not lists:
+        raise WorkError("no model wrote anything that is a name", fix=f"Look at the texts in {store}")
+    return shaped(merge_lists(lists, weights), part)
 
 
 def shaped(keywords: KeywordList, part: KeywordsPart) -> KeywordList:
@@ -96,7 +102,8 @@ def _merged(samples: list[list[str]], source: str) -> KeywordList:
 
 def _written(
     source: WrittenWords, store: Path, seed: int, on_progress: Callable[[Progress], None] | None
-) -> KeywordList:
+) -> KeywordList | None:
+    """Return what a model wrote; None if none of it is a name."""
     given = read_named_list(source.given).keywords
     config = LlmConfig(requests=source.requests, shown=source.shown, asked=source.asked, temperature=source.temperature)
     writer = open_once(model_part(source))
@@ -105,7 +112,7 @@ def _written(
         report = run_tasks(write_shard, tasks, store=store, engine=LocalProcesses(0), on_progress=on_progress)
         values = require_all(report)
         return keywords_of_shards(values, source=writer.name)
-    except ValueError as error:
-        raise WorkError(f"{writer.name} wrote nothing that is a name", fix=f"Look at the texts in {store}") from error
+    except ValueError:
+        return None
     finally:
         open_once.cache_clear()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from furikaeri_common.embedders import DEFAULT_EMBEDDER, Encoder, open_embedder
-from furikaeri_common.errors import InputError, MissingExtraError, WorkError
+from furikaeri_common.errors import InputError, MissingExtraError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import model_part
 from furikaeri_common.models.places import models_folder
@@ -45,12 +45,14 @@ class Collected(NamedTuple):
         meaning: those that models must be asked, the most often met first.
         letters: those that spelling answers.
         given: how many there were in all sources together.
+        written: how many of them models wrote.
         embedder: what compared them; "off" for words alone.
     """
 
     meaning: list[CountedQuestion]
     letters: list[CountedQuestion]
     given: int
+    written: int
     embedder: str
 
 
@@ -73,14 +75,15 @@ def collected_questions(
 
     Raises:
         InputError: if a source cannot be read, or gives nothing.
-        WorkError: if a model cannot be asked, or writes no question.
+        WorkError: if a model cannot be asked.
     """
     counted = [one for name in part.file for one in read_counted(place_of(name))]
-    for source in part.games:
-        games = read_all_games(game_files([Path(name) for name in source.games])).games
-        counted += mine(games, least_count=source.least).questions
-    for number, written in enumerate(part.llm):
-        counted += _written(written, keywords, store / f"questions-{number}", seed, on_progress)
+    for logs in part.games:
+        games = read_all_games(game_files([Path(name) for name in logs.games])).games
+        counted += mine(games, least_count=logs.least).questions
+    listed = len(counted)
+    for number, source in enumerate(part.llm):
+        counted += _written(source, keywords, store / f"questions-{number}", seed, on_progress)
     meaning = [one for one in counted if one.question.kind == "table"]
     if not meaning:
         raise InputError("the recipe's sources give no question of meaning", fix="Give more games or lists")
@@ -90,7 +93,11 @@ def collected_questions(
     letters = splitting_letters(names, keywords.prior, least_share=part.least_share) if part.letters else []
     taken = {one.question.key for one in letters}
     return Collected(
-        [one for one in merged.questions if one.question.key not in taken], letters, len(meaning), embedder
+        [one for one in merged.questions if one.question.key not in taken],
+        letters,
+        len(meaning),
+        len(counted) - listed,
+        embedder,
     )
 
 
@@ -127,10 +134,7 @@ def _written(
     finally:
         open_once.cache_clear()
     shown = shown_names(names, keywords.prior, config, seed=seed)
-    made = collect(texts, shown, least_count=source.least, source=writer.name)
-    if not made.questions:
-        raise WorkError(f"{writer.name} wrote no question that can be used", fix=f"Look at the texts in {store}")
-    return made.questions
+    return collect(texts, shown, least_count=source.least, source=writer.name).questions
 
 
 def _encoder(embeddings: str) -> tuple[Encoder | None, str]:

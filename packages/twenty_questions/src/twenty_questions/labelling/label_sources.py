@@ -1,0 +1,38 @@
+"""From the configuration of a labeller to what is opened when there is something to label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from furikaeri_common.artifacts import sha256_of
+from furikaeri_common.documents import jsonable
+from furikaeri_common.models.places import find_model
+from twenty_questions.labelling.grid import LabelSource
+from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.prompts import read_prompt
+
+__all__ = ["source_of"]
+
+_DECIDE = ("model", "base_url", "weights", "device", "dtype", "definitions", "centring", "samples")
+
+
+def source_of(config: LabellerConfig, open_model: Callable[[LabellerConfig], Labeller]) -> LabelSource:
+    """Return a source that opens a configured labeller.
+
+    Its settings are what decides labels: the prompt by its content and not by its name, and nothing of how a server is
+    reached.
+
+    Args:
+        config: the model and how it is asked.
+        open_model: opens it (`opening.open_labeller`).
+
+    Raises:
+        InputError: if there is no such prompt, no such file of leanings, or no such model on this machine.
+    """
+    settings = {name: getattr(config, name) for name in _DECIDE}
+    settings["prompt"] = jsonable(read_prompt(config.prompt))
+    settings["leanings"] = sha256_of(Path(config.leanings)) if config.leanings else None
+    if not config.base_url:
+        find_model(config.model)
+    return LabelSource(name=config.model, settings=settings, open=lambda: open_model(config))
