@@ -13,6 +13,7 @@ import pytest
 from furikaeri_cli import main
 from furikaeri_cli.commands import Command, Group, build, load
 from furikaeri_cli.main import FURIKAERI
+from furikaeri_cli.settings import options_from, read_settings
 
 SAMPLE = Command("sample", "sample_commands", "sample_cli", "Try every kind of option.")
 OTHER = Command("other", "sample_commands", "other_cli", "Have another option.")
@@ -241,8 +242,25 @@ def test_every_real_command_loads_and_shows_examples_of_itself(path: tuple[str, 
     assert len(names) == len(set(names))
 
 
-def test_no_real_command_is_called_like_the_shared_section() -> None:
-    assert all("all" not in path for path in REAL)
+def test_a_command_called_like_the_shared_section_has_a_section_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[tq.precompute.all]\nrecipe = "mine"\n[tq.all]\nseed = 3\n')
+    settings = read_settings(file)
+    known = {(): ["tq"], ("tq",): ["precompute"], ("tq", "precompute"): ["all", "gold"]}
+    options = {("tq", "precompute", "all"): ["recipe"], ("tq", "precompute", "gold"): ["seed"]}
+
+    def found(*path: str) -> dict[str, object]:
+        return options_from(
+            settings,
+            path,
+            file=file,
+            options_of=lambda path: options.get(tuple(path), ["seed", "recipe"]),
+            commands_of=lambda path: known.get(tuple(path), []),
+        )
+
+    assert found("tq", "precompute", "all") == {"recipe": "mine"}
+    assert found("tq", "precompute", "gold") == {"seed": 3}
+    assert [path for path in REAL if "all" in path] == [("tq", "precompute", "all")]
 
 
 def test_a_program_is_built_from_the_real_table() -> None:

@@ -4,7 +4,8 @@ For an option, the command line wins over the environment, the environment over 
 For the command `tq match` and its option `--seed`:
 
 - environment: `TQ_MATCH_SEED`, else `TQ_SEED` (all of tq), else `FURIKAERI_SEED` (all commands);
-- file (`--config FILE` or `FURIKAERI_CONFIG`): `seed` in `[tq.match]`, else in `[tq.all]`, else in `[all]`.
+- file (`--config FILE` or `FURIKAERI_CONFIG`): `seed` in `[tq.match]`, else in `[tq.all]`, else in `[all]`. Where a group
+  has a command called `all`, as `tq precompute` has, its section is that command's.
 
 A key that no command knows is an error, for a misspelt option that does nothing is the worst kind.
 """
@@ -73,7 +74,8 @@ def options_from(
     own = options_of(path)
     section: Any = settings
     for depth in range(len(path)):
-        shared = _options(section.get(SHARED, {}), (*path[:depth], SHARED), file)
+        is_shared = SHARED not in commands_of(path[:depth])
+        shared = _options(section.get(SHARED, {}), (*path[:depth], SHARED), file) if is_shared else {}
         for key, value in shared.items():
             if key in own:
                 found[key] = value
@@ -99,7 +101,7 @@ def _check_sections(section: Mapping[str, Any], path: tuple[str, ...], *, file: 
     """Walk the groups: every key of a group names a command, a group, or the shared section."""
     known = commands_of(path)
     for key, value in section.items():
-        if key == SHARED:
+        if key == SHARED and SHARED not in known:
             continue
         if key not in known:
             raise _unknown(file, path, key, (*known, SHARED), "section")
