@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twenty_questions import packing
+from furikaeri_common.models.pool import Opened
+from twenty_questions import packing, panel, players
 from twenty_questions.kaggle_engine import EngineMatch
 from twenty_questions.match import play
 from twenty_questions.players import build
@@ -135,12 +136,19 @@ def test_a_missing_engine_is_one_line_with_its_mend(invoke, table, monkeypatch) 
         (("--keyword", "hamer"), "Choose one such as hammer"),
         (("--keyword", "zzz"), "Choose one such as anchor, basket"),
         (("--engine", "slow"), "'fast', 'kaggle'"),
-        (("--guesser", "nobody"), "Choose one of: ours, plain, alpha, noisy:RATE, random, FILE.py"),
+        (("--guesser", "nobody"), "Choose one of: ours, plain, alpha, noisy:RATE, llm, llm-only, random, FILE.py"),
         (("--answerer2", "noisy"), "Choose one of"),
         (("--answerer", "noisy:2"), "expected a rate from 0 to 1"),
         (("--answerer", "noisy:much"), "expected a rate from 0 to 1"),
         (("--guesser2", "nowhere.py"), "there is no such agent file"),
         (("--games", "0"), "--games"),
+        (("--answerer", "llm"), "answers with models, and none was given. Name one with --model"),
+        (("--model", "m", "--base-url", "http://localhost:1/v1"), "no agent here asks the models"),
+        (("--answerer", "llm", "--model", "nowhere"), "there is no model 'nowhere'"),
+        (
+            ("--answerer2", "llm-only", "--model", "m", "--base-url", "http://localhost:1/v1", "--engine", "kaggle"),
+            "play in our own loop alone",
+        ),
         (("--table", "nowhere"), "no table folder"),
     ],
 )
@@ -181,3 +189,103 @@ def test_a_submission_that_fails_its_proof_is_not_written(invoke, table, tmp_pat
     assert failed.code == 1
     assert "the packed agent errs in the matches" in failed.err
     assert not out.exists()
+
+
+class Contrary:
+    """A model that says yes to everything, and counts."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.identity, self.asked = name, {}, list[tuple[str, str]]()
+
+    def label(self, keywords, questions) -> np.ndarray:
+        self.asked += [(keyword, question) for keyword in keywords for question in questions]
+        if self.name == "broken":
+            raise RuntimeError("out of memory")
+        return np.ones((len(keywords), len(questions)), dtype=np.float32)
+
+
+@pytest.fixture
+def contrary(monkeypatch) -> dict[str, Contrary]:
+    opened: dict[str, Contrary] = {}
+
+    def open_member(config):
+        return Opened(opened.setdefault(config.model, Contrary(config.model)), 0)
+
+    monkeypatch.setattr(panel, "open_member", open_member)
+    players.voter_of.cache_clear()
+    yield opened
+    players.voter_of.cache_clear()
+
+
+SERVER = ("--base-url", "http://localhost:1/v1")
+
+
+def test_models_are_asked_only_what_the_table_does_not_know(invoke, table, contrary, agent_file) -> None:
+    ours = ("tq", "match", "--table", table, "--keyword", "anchor", "--json")
+    plain = invoke(*ours)
+    voted = invoke(*ours, "--answerer", "llm", "--model", "m", *SERVER)
+    assert voted.code == 0
+    assert contrary["m"].asked == []
+    first, second = json.loads(plain.out)["matches"], json.loads(voted.out)["matches"]
+    assert [game["rounds"] for game in first[0]["games"]] == [game["rounds"] for game in second[0]["games"]]
+    asking = agent_file("return 'Is it dear to a sailor?' if obs.turnType == 'ask' else 'flurbl'")
+    known = json.loads(invoke(*ours, "--guesser", asking, "--answerer", "llm", "--model", "m", *SERVER).out)
+    assert {said["answer"] for said in known["matches"][0]["games"][0]["rounds"]} == {"yes"}
+    assert set(contrary["m"].asked) == {("anchor", "Is it dear to a sailor?")}
+    unknown = json.loads(invoke(*ours, "--guesser", asking).out)
+    assert {said["answer"] for said in unknown["matches"][0]["games"][0]["rounds"]} == {"no"}
+
+
+def test_models_alone_answer_every_question_of_meaning(invoke, table, contrary) -> None:
+    arguments = ("tq", "match", "--table", table, "--keyword", "anchor", "--guesser", "plain", "--answerer", "llm-only")
+    played = json.loads(invoke(*arguments, "--model", "m", "--model", "n", *SERVER, "--json").out)
+    answers = {said["question"]: said["answer"] for said in played["matches"][0]["games"][0]["rounds"]}
+    assert {answer for question, answer in answers.items() if "group" in question} == {"yes"}
+    assert {keyword for keyword, _ in contrary["m"].asked} == {"anchor"}
+    assert len(set(contrary["m"].asked)) == len(contrary["m"].asked)
+
+
+def test_models_that_fail_are_named_after_the_matches(invoke, table, contrary) -> None:
+    plain = ("tq", "match", "--table", table, "--guesser", "plain")
+    played = invoke(*plain, "--answerer", "llm-only", "--model", "broken", *SERVER)
+    assert played.code == 0
+    assert "broken had no vote at times: out of memory" in played.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--answerer", "llm"), "--answerer llm needs models"),
+        (("--model", "MODEL"), "--model needs an answerer that asks models"),
+        (("--models-at", "/kaggle/input"), "--models-at needs an answerer that asks models"),
+        (("--answerer", "llm", "--model", "nowhere"), "there is no model 'nowhere'"),
+        (("--answerer", "llm", "--model", "MODEL", "--prompt", "odd"), "there is no prompt 'odd'"),
+        (("--answerer", "llm", "--model", "FILE.gguf"), "is a GGUF file"),
+    ],
+)
+def test_what_cannot_be_packed_is_one_clear_line(invoke, table, tmp_path, arguments, told) -> None:
+    (tmp_path / "MODEL").mkdir()
+    (tmp_path / "MODEL" / "config.json").write_text("{}")
+    (tmp_path / "FILE.gguf").touch()
+    named = [tmp_path / part if part in ("MODEL", "FILE.gguf") else part for part in arguments]
+    failed = invoke("tq", "agent", "pack", tmp_path / "out.tar.gz", "--table", table, *named)
+    assert (failed.code, failed.out) == (2, "")
+    assert told in failed.err
+    assert failed.err.count("\n") == 1
+
+
+def test_an_agent_with_models_is_packed_where_asked(invoke, table, tmp_path) -> None:
+    model = tmp_path / "ada"
+    model.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (model / name).write_text("{}")
+    out = tmp_path / "voting.tar.gz"
+    arguments = ("tq", "agent", "pack", out, "--table", table, "--answerer", "llm", "--model", model, "--no-prove")
+    assert invoke(*arguments).code == 0
+    with tarfile.open(out) as archive:
+        assert {"models/ada/model.safetensors", "panel.json", "main.py"} <= set(archive.getnames())
+        packed = json.load(archive.extractfile("panel.json"))
+    assert [(one["model"], one["weights"]) for one in packed["panel"]["models"]] == [("ada", "4bit")]
+    assert invoke(*arguments, "--models-at", "/kaggle/input/x", "--weights", "full").code == 0
+    with tarfile.open(out) as archive:
+        assert not any(name.startswith("models/") for name in archive.getnames())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twenty_questions.answerer import AnswerInfo, answer, vote
+from twenty_questions.answerer import AnswerInfo, answer
 from twenty_questions.rules import answer_by_rule
 
 
@@ -41,26 +41,3 @@ def test_there_is_always_an_answer(question: str, keyword: str) -> None:
     given_answer = answer(question, keyword)
     assert given_answer.answer in (True, False)
     assert given_answer.by == (answer_by_rule(question, keyword).rule or "default")
-
-
-@pytest.mark.parametrize(
-    ("answers", "majority"),
-    [
-        ([], None),
-        ([None, None], None),
-        ([True], True),
-        ([False, None], False),
-        ([True, False], None),
-        ([True, False, True], True),
-        ([False, False, True, None], False),
-    ],
-)
-def test_vote(answers: list[bool | None], majority: bool | None) -> None:
-    assert vote(answers) is majority
-
-
-@given(answers=st.lists(st.sampled_from([True, False, None])))
-def test_a_vote_is_fair(answers: list[bool | None]) -> None:
-    assert vote(answers) == vote(answers[::-1])
-    flipped = vote([None if given is None else not given for given in answers])
-    assert flipped == (None if vote(answers) is None else not vote(answers))

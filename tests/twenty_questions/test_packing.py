@@ -14,7 +14,8 @@ import pytest
 
 from furikaeri_common.errors import InputError, WorkError
 from twenty_questions.kaggle_engine import has_engine
-from twenty_questions.packing import MAIN, pack, prove
+from twenty_questions.packed_main import MAIN
+from twenty_questions.packing import pack, prove
 from twenty_questions.table import open_table
 
 

@@ -4,8 +4,8 @@ For an option, the command line wins over the environment, the environment over 
 For the command `tq match` and its option `--seed`:
 
 - environment: `TQ_MATCH_SEED`, else `TQ_SEED` (all of tq), else `FURIKAERI_SEED` (all commands);
-- file (`--config FILE` or `FURIKAERI_CONFIG`): `seed` in `[tq.match]`, else in `[tq.all]`, else in `[all]`. Where a group
-  has a command called `all`, as `tq precompute` has, its section is that command's.
+- file (`--config FILE` or `FURIKAERI_CONFIG`): `seed` in `[tq.match]`, else in `[tq.all]`, else in `[all]`. Where a
+  group has a command called `all`, as `tq precompute` has, its section is that command's.
 
 A key that no command knows is an error, for a misspelt option that does nothing is the worst kind.
 """

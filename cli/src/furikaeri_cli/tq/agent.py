@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from furikaeri_cli.options import Json, Quiet, Table
+from furikaeri_cli.options import Json, Models, PromptName, Quiet, Table, Weights
 from furikaeri_cli.output import Output
-from furikaeri_common.artifacts import write_bytes
+from furikaeri_common.artifacts import atomic_writer, sha256_of
+from furikaeri_common.errors import InputError
 from twenty_questions import packing
 from twenty_questions.builtin.build import TABLE_FOLDER
+from twenty_questions.packed_models import PackedModels, models_to_pack
 from twenty_questions.packing import CONTEST_MEMORY, Proof
+from twenty_questions.panel import panel_of
 
 __all__ = ["Packed", "pack_agent", "pack_cli"]
 
@@ -34,22 +36,41 @@ class Packed(NamedTuple):
     proof: Proof | None
 
 
-def pack_agent(out: Path, table: Path, *, prove: bool, engine: bool) -> Packed:
+def pack_agent(out: Path, table: Path, *, prove: bool, engine: bool, models: PackedModels | None = None) -> Packed:
     """Pack an agent, prove it if asked, and only then write it.
 
     Raises:
         InputError: if the table cannot be used, or the file cannot be written.
         WorkError: if the packed agent fails its proof.
     """
-    tarball = packing.pack(table)
-    proof = packing.prove(tarball, engine=engine) if prove else None
-    write_bytes(out, tarball)
-    return Packed(out, len(tarball), hashlib.sha256(tarball).hexdigest(), proof)
+    with atomic_writer(out) as stream:
+        packing.pack_into(stream, table, models)
+        stream.flush()
+        written = Path(stream.name)
+        folders = models.folders if models is not None else {}
+        proof = packing.prove(written, engine=engine, models=folders) if prove else None
+        size, digest = written.stat().st_size, sha256_of(written)
+    return Packed(out, size, digest, proof)
 
 
 def pack_cli(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The tarball to write, such as submission.tar.gz.")],
     table: Table = None,
+    answerer: Annotated[
+        Literal["table", "llm"],
+        typer.Option("--answerer", help="What answers: rules and the table, or, after them, the vote of models."),
+    ] = "table",
+    model: Models = None,
+    weights: Weights = "4bit",
+    prompt: PromptName = "original",
+    models_at: Annotated[
+        str,
+        typer.Option(
+            "--models-at",
+            metavar="DIR",
+            help="The folder in which the contest mounts the models' folders; without it they go into the tarball.",
+        ),
+    ] = "",
     prove: Annotated[
         bool, typer.Option("--prove/--no-prove", help="Unpack it and let it play in a clean process first.")
     ] = True,
@@ -65,14 +86,28 @@ def pack_cli(
     proved by unpacking it where there is only Python and numpy, without a network and under the contest's memory
     limit, and playing whole matches. A tarball that fails is not written.
 
+    With --answerer llm, models vote on what neither rules nor table know, within the contest's time and in the order
+    that loads least; where one fails or is late, the others answer, and at worst the table and the rules. Each is a
+    folder of transformers; one whose weights are quantised already takes --weights full. The proof then opens each of
+    them on the device that is here, and asks what no table knows.
+
     Examples:
         tq agent pack submission.tar.gz
+        tq agent pack voting.tar.gz --answerer llm --model ./gemma --model ./llama --model ./mistral
+        tq agent pack voting.tar.gz --answerer llm --model ./gemma --models-at /kaggle/input/models
         tq agent pack mine.tar.gz --table my-table --no-engine
     """
     output = Output.choose(json=json, quiet=quiet)
+    panel = panel_of(list(model or ()), weights=weights, prompt=prompt)
+    if (panel is not None) != (answerer == "llm"):
+        wrong = "--answerer llm needs models" if panel is None else "--model needs an answerer that asks models"
+        raise InputError(wrong, fix="Name them with --model" if panel is None else "Give --answerer llm, too")
+    if models_at and panel is None:
+        raise InputError("--models-at needs an answerer that asks models", fix="Give --answerer llm and --model, too")
+    models = models_to_pack(panel, models_at) if panel is not None else None
     if prove and engine:
         output.note("Proving it takes some 30 s, most of it to start the contest's engine.")
-    packed = pack_agent(out, table or TABLE_FOLDER, prove=prove, engine=engine)
+    packed = pack_agent(out, table or TABLE_FOLDER, prove=prove, engine=engine, models=models)
     output.result(packed, _text(packed))
 
 
@@ -85,6 +120,9 @@ def _text(packed: Packed) -> str:
             f"memory: {proof.peak / 2**20:.0f} MiB at most, of {CONTEST_MEMORY / 2**30:.0f} GiB",
             "no network wanted, no module from outside",
         ]
+        if (asked := proof.models) is not None:
+            lines.append(f"asked {asked.questions} questions that no table knows: {asked.votes} votes of models")
+            lines += [f"  {name}: {failure}" for name, failure in asked.failures.items()]
         if proof.engine is not None:
             lines.append(
                 f"contest's engine {proof.engine.version}: {proof.engine.matches} matches end alike, "

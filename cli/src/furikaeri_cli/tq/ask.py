@@ -18,8 +18,9 @@ from twenty_questions.builtin.phrasing import embed_wordings, wordings_of
 from twenty_questions.hearing import Heard, hear
 from twenty_questions.table import AnswerTable
 from twenty_questions.thinking import ThinkingGame, Told
-from twenty_questions.transcripts import Game, write_games
+from twenty_questions.transcripts import Game, Round, write_games
 from twenty_questions.understanding import Index, index_wordings
+from twenty_questions.voting import Voter
 
 __all__ = ["GUESSER_HELP", "answer_what_they_ask", "understanding_of"]
 
@@ -73,7 +74,14 @@ def understanding_of(table: AnswerTable, embeddings: str, output: Output) -> Ind
 
 
 def answer_what_they_ask(
-    dialogue: Dialogue, table: AnswerTable, index: Index, *, seed: int, turns: int, save: Path | None = None
+    dialogue: Dialogue,
+    table: AnswerTable,
+    index: Index,
+    *,
+    seed: int,
+    turns: int,
+    save: Path | None = None,
+    voter: Voter | None = None,
 ) -> None:
     """Play one game in which the machine thinks of something.
 
@@ -84,6 +92,7 @@ def answer_what_they_ask(
         seed: of the draw.
         turns: questions, hints and guesses together; 0: no end.
         save: where to write the game down, however it ends; None: nowhere.
+        voter: the models that answer what it does not understand; None: nobody does.
     """
     game = thinking.begin(table, np.random.default_rng(seed))
     dialogue.tell(
@@ -113,7 +122,7 @@ def answer_what_they_ask(
             )
             match move.kind:
                 case "ask":
-                    game = _answer(dialogue, table, index, game, move.text)
+                    game = _answer(dialogue, table, index, game, move.text, voter)
                 case "guess":
                     game = _judge(dialogue, table, game, move.text)
                 case "hint":
@@ -133,8 +142,14 @@ def answer_what_they_ask(
     dialogue.tell({"type": "end", "outcome": outcome}, goodbye)
 
 
-def _answer(dialogue: Dialogue, table: AnswerTable, index: Index, game: ThinkingGame, text: str) -> ThinkingGame:
+def _answer(
+    dialogue: Dialogue, table: AnswerTable, index: Index, game: ThinkingGame, text: str, voter: Voter | None
+) -> ThinkingGame:
     heard = hear(table, index, text)
+    if heard is None and voter is not None:
+        voted = _answer_by_vote(dialogue, table, game, text, voter)
+        if voted is not None:
+            return voted
     if heard is None:
         dialogue.tell(
             {"type": "answer", "question": text, "answer": None},
@@ -155,6 +170,24 @@ def _answer(dialogue: Dialogue, table: AnswerTable, index: Index, game: Thinking
     dialogue.tell(event, headline(f"{_SAID[said]}.{_understood(heard)}", blank=False, drawn=dialogue.is_drawn))
     _say_told(dialogue, told)
     return after
+
+
+def _answer_by_vote(
+    dialogue: Dialogue, table: AnswerTable, game: ThinkingGame, text: str, voter: Voter
+) -> ThinkingGame | None:
+    """Return the game after an answer that models gave about the secret alone; None if they cannot tell either."""
+    counted = voter.vote(table.keywords[game.row].name, text)
+    if counted.answer is None:
+        return None
+    said: Answer = "yes" if counted.answer else "no"
+    event = {"type": "answer", "question": text, "answer": said, "how": "voted", "votes": dict(counted.given)}
+    if len(voter.names) == 1:
+        who = "says a model, for I do not know"
+    else:
+        agreeing = sum((p > voter.config.threshold) == counted.answer for p in counted.given.values())
+        who = f"say {agreeing} of the {len(counted.given)} models I asked, for I do not know"
+    dialogue.tell(event, headline(f"{_SAID[said]}, {who}.", blank=False, drawn=dialogue.is_drawn))
+    return game._replace(turns=game.turns + 1, rounds=(*game.rounds, Round(text, said)))
 
 
 def _understood(heard: Heard) -> str:

@@ -12,12 +12,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import typer
 
-from furikaeri_cli.options import Json, Quiet, Seed, Table
+from furikaeri_cli.options import BaseUrl, Json, Models, PromptName, Quiet, Seed, Table, Weights
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.voters import tell_failures
 from furikaeri_common.errors import InputError
 from twenty_questions.kaggle_engine import open_engine
 from twenty_questions.match import MatchResult, games_of, play
-from twenty_questions.players import KINDS, AgentSpec, build, parse_player
+from twenty_questions.panel import PanelConfig, panel_of
+from twenty_questions.players import ASKING_MODELS, KINDS, AgentSpec, build, parse_player, voter_of
 from twenty_questions.table import AnswerTable, builtin_table, open_table
 from twenty_questions.transcripts import Game, Round, write_games
 from twenty_questions.words import Keyword, find
@@ -86,6 +88,7 @@ def play_matches(
     *,
     seed: int,
     table: Path | None,
+    panel: PanelConfig | None = None,
 ) -> Iterator[Played]:
     """Play one match for each keyword; every agent of every match has a seed of its own.
 
@@ -95,14 +98,18 @@ def play_matches(
         referee: plays a match.
         seed: of everything.
         table: the table folder of the agents; None for the built-in one.
+        panel: the models of agents that ask models.
 
     Raises:
         InputError: if there is no such agent.
+        FurikaeriError: if a model cannot be opened.
     """
     names = [name for team in teams for name in team]
     for number, keyword in enumerate(keywords):
         seeds = np.random.default_rng([seed, number]).integers(2**31, size=4)
-        agents = [parse_player(name, seed=int(own), table=table) for name, own in zip(names, seeds, strict=True)]
+        agents = [
+            parse_player(name, seed=int(own), table=table, panel=panel) for name, own in zip(names, seeds, strict=True)
+        ]
         yield Played(keyword, referee(agents, keyword))
 
 
@@ -156,6 +163,10 @@ def match_cli(
         str, typer.Option("--keyword", metavar="NAME", help="The secret; by default drawn from the table's prior.")
     ] = "",
     games: Annotated[int, typer.Option("--games", min=1, help="How many matches.")] = 1,
+    model: Models = None,
+    base_url: BaseUrl = "",
+    weights: Weights = "full",
+    prompt: PromptName = "original",
     table: Table = None,
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Keep the games in a file, for `tq replay`.")
@@ -171,12 +182,18 @@ def match_cli(
     Examples:
         tq match --keyword kettle
         tq match --answerer alpha --answerer2 noisy:0.1 --games 100
+        tq match --answerer llm-only --model qwen2.5-coder-1.5b-instruct-q4_k_m
         tq match --guesser2 my_agent.py --engine kaggle --json
     """
     output = Output.choose(json=json, quiet=quiet)
     teams = ((guesser, answerer), (guesser2 or guesser, answerer2 or answerer))
-    for name in (*teams[0], *teams[1]):
-        parse_player(name)
+    panel = panel_of(list(model or ()), base_url=base_url, weights=weights, prompt=prompt)
+    named = {parse_player(name, panel=panel).kind for team in teams for name in team}
+    asking = not named.isdisjoint(ASKING_MODELS)
+    if asking and engine != "fast":
+        raise InputError("agents that ask models play in our own loop alone", fix="Drop --engine kaggle")
+    if panel is not None and not asking:
+        raise InputError("no agent here asks the models", fix="Name one that does: --answerer llm or llm-only")
     held = builtin_table() if table is None else open_table(table)
     if keyword:
         secrets = [keyword_named(keyword, held)] * games
@@ -185,8 +202,11 @@ def match_cli(
             held.keywords[row] for row in np.random.default_rng(seed).choice(len(held.prior), games, p=held.prior)
         ]
     with _referee(engine, output) as referee:
-        matches = _counted(play_matches(teams, secrets, referee, seed=seed, table=table), games, output)
+        played = play_matches(teams, secrets, referee, seed=seed, table=table, panel=panel)
+        matches = _counted(played, games, output)
     _show(matches, teams, output, engine=engine, seed=seed)
+    if panel is not None:
+        tell_failures(voter_of(panel), output)
     if save is not None:
         write_games(save, [game for match in matches for game in _games(match, teams)])
         output.note(f"Kept {2 * games} games in {save}")

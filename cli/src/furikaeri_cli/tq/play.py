@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from furikaeri_cli.options import Json, Quiet, Table
+from furikaeri_cli.options import BaseUrl, Json, Models, PromptName, Quiet, Table, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.dialogue import PROTOCOL, Dialogue, Quit, Undo
 from furikaeri_cli.tq.looking_back import look_back
@@ -82,6 +82,10 @@ def play_cli(
             "installed, or `off`. A model takes seconds to load, so none is used unless asked for.",
         ),
     ] = "off",
+    model: Models = None,
+    base_url: BaseUrl = "",
+    weights: Weights = "full",
+    prompt: PromptName = "original",
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Makes the game repeatable; a new game each time if not given.")
     ] = None,
@@ -95,13 +99,15 @@ def play_cli(
     answer back, `help` explains, `quit` ends the game. A wrong guess does not end it. At the end it says which of your
     answers surprised it, and remembers them, or a thing that it did not know, if you let it.
 
-    With `--as guesser` it thinks of something: ask in your own words, or guess; `hint` and `give up` work, too.
+    With `--as guesser` it thinks of something: ask in your own words, or guess; `hint` and `give up` work, too. What it
+    does not understand is answered by language models, if you name some with --model: by their vote.
 
     With --json each line either way is one JSON object, so that a program can play (docs/play_protocol.md).
 
     Examples:
         tq play
         tq play --as guesser
+        tq play --as guesser --model qwen2.5-coder-1.5b-instruct-q4_k_m
         tq play --no-letters --turns 0
         printf 'y\\nn\\nn\\nquit\\n' | tq play --seed 1 --fresh
     """
@@ -111,10 +117,18 @@ def play_cli(
     chosen = int.from_bytes(os.urandom(4), "little") if seed is None else seed
     if play_as == "guesser":
         from furikaeri_cli.tq.ask import GUESSER_HELP, answer_what_they_ask, understanding_of
+        from furikaeri_cli.tq.voters import opened_voter, tell_failures
 
         index = understanding_of(known, embeddings, output)
-        answer_what_they_ask(Dialogue(output, GUESSER_HELP), known, index, seed=chosen, turns=turns, save=save)
+        voter = opened_voter(model, output, base_url=base_url, weights=weights, prompt=prompt)
+        answer_what_they_ask(
+            Dialogue(output, GUESSER_HELP), known, index, seed=chosen, turns=turns, save=save, voter=voter
+        )
+        if voter is not None:
+            tell_failures(voter, output)
         return
+    if model:
+        output.note("Models answer for the machine, so --model says nothing here: it goes with --as guesser.")
     config = SessionConfig(
         guesser=replace(PERSON, letters=letters, noise=noise), turns=turns, confidence=confidence, seed=chosen
     )

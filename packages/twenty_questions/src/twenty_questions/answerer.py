@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from twenty_questions.rules import answer_by_rule
 
-__all__ = ["AnswerInfo", "Fallback", "answer", "vote"]
+__all__ = ["AnswerInfo", "Fallback", "answer"]
 
 Fallback = Callable[[str, str], bool | None]
 """Question, keyword -> yes, no, or None for "cannot tell"."""
@@ -34,16 +34,11 @@ def answer(question: str, keyword: str, fallback: Fallback | None = None) -> Ans
     Args:
         question: as the partner sent it.
         keyword: the secret's name.
-        fallback: asked when no rule answers, such as a table (`table_answers.table_answers`) or a vote of models.
+        fallback: asked when no rule answers, such as a table (`table_answers.table_answers`) or a vote of models
+            (`voting.make_fallback`).
     """
     verdict = answer_by_rule(question, keyword)
     if verdict.answer is not None:
         return AnswerInfo(verdict.answer, verdict.rule)
     told = fallback(question, keyword) if fallback is not None else None
     return AnswerInfo(False, "default") if told is None else AnswerInfo(told, "fallback")
-
-
-def vote(answers: Iterable[bool | None]) -> bool | None:
-    """Return the majority of the answers; None if it is a draw or nobody answered. Abstentions (None) do not count."""
-    balance = sum(0 if given is None else 1 if given else -1 for given in answers)
-    return None if balance == 0 else balance > 0

@@ -1,14 +1,13 @@
 """The contest's submission (io): one tarball with `main.py`, the table and the code, and the proof that it plays.
 
 `main.py` is the agent. Beside it lie `answer_table/`, from which it plays, and of this code the modules that it
-imports; of others it needs numpy alone.
+imports; of others it needs numpy alone. An agent whose answers models vote on brings these in `models/`, or finds them
+in a folder that the contest mounts; it needs what the contest's machine has for them, too (`packed_models.LIBRARIES`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import importlib.util
 import io
 import json
 import os
@@ -16,55 +15,26 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from furikaeri_common.errors import WorkError
 from furikaeri_common.source_files import modules_needed
 from twenty_questions.builtin.phrasing import WORDINGS_FILE
 from twenty_questions.kaggle_engine import has_engine, open_engine
 from twenty_questions.match import ACT_SECONDS
+from twenty_questions.packed_main import MAIN, MAIN_WITH_MODELS
+from twenty_questions.packed_models import LIBRARIES, PackedModels, link_packages
+from twenty_questions.panel import MODELS_FOLDER, PANEL_FILE
 from twenty_questions.players import AgentSpec
 from twenty_questions.table import open_table
 from twenty_questions.words import Keyword
 
-__all__ = ["CONTEST_MEMORY", "EngineProof", "Proof", "pack", "prove"]
+__all__ = ["CONTEST_MEMORY", "EngineProof", "ModelProof", "Proof", "pack", "pack_into", "prove"]
 
 CONTEST_MEMORY = 16 * 2**30
 """Bytes of memory that the contest gives an agent."""
-
-MAIN = '''"""A 20 Questions agent that guesses and answers from the table beside it."""
-
-import os
-import sys
-
-# The contest executes this text without a __file__, in a process that may stand anywhere.
-HERE = next(
-    place
-    for place in (
-        os.path.dirname(os.path.abspath(sys._getframe().f_code.co_filename)),
-        "/kaggle_simulations/agent",
-        os.getcwd(),
-    )
-    if os.path.isfile(os.path.join(place, "answer_table", "manifest.json"))
-)
-sys.path.insert(0, HERE)
-
-from pathlib import Path
-
-from twenty_questions.agent import make_agent
-from twenty_questions.builtin.phrasing import wordings_of
-from twenty_questions.table import open_table
-
-TABLE = open_table(Path(HERE) / "answer_table")
-PLAY = make_agent(TABLE, wordings=wordings_of(TABLE))
-
-
-# The contest takes the last callable of this file for the agent.
-def agent(observation, configuration):
-    return PLAY(observation, configuration)
-'''
 
 _OUR_PACKAGES = ("twenty_questions", "furikaeri_common")
 _CLEAN_ROOM = Path(__file__).with_name("clean_room.py")
@@ -80,6 +50,20 @@ class EngineProof(NamedTuple):
     slowest: float
 
 
+class ModelProof(NamedTuple):
+    """What the models of the agent did when it was asked `clean_room.INTERVIEW`, which no table knows.
+
+    Attributes:
+        questions: how many it answered, each by yes or no.
+        votes: how many its models gave.
+        failures: by model, what went wrong last; a question too long for a model is among it.
+    """
+
+    questions: int
+    votes: int
+    failures: dict[str, str]
+
+
 class Proof(NamedTuple):
     """What the unpacked agent did in a clean process.
 
@@ -91,6 +75,7 @@ class Proof(NamedTuple):
         loading: seconds until the first move could begin.
         peak: bytes of memory at most.
         engine: the same in the contest's engine; None if it is not installed or was not asked.
+        models: what its models did; None if it has none.
     """
 
     matches: int
@@ -100,50 +85,88 @@ class Proof(NamedTuple):
     loading: float
     peak: int
     engine: EngineProof | None
+    models: ModelProof | None = None
 
 
-def pack(table_folder: Path) -> bytes:
-    """Return the tarball of an agent that plays from a table; the same table gives the same bytes.
+def pack(table_folder: Path, models: PackedModels | None = None) -> bytes:
+    """Return the tarball of an agent that plays from a table; the same table and models give the same bytes.
+
+    Raises:
+        InputError: if the table is missing or damaged.
+    """
+    packed = io.BytesIO()
+    pack_into(packed, table_folder, models)
+    return packed.getvalue()
+
+
+def pack_into(stream: IO[bytes], table_folder: Path, models: PackedModels | None = None) -> None:
+    """Write the same tarball to a stream, for models may be larger than memory.
 
     Raises:
         InputError: if the table is missing or damaged.
     """
     open_table(table_folder, verify=True)
-    content = {"main.py": MAIN.encode()}
+    main = MAIN if models is None else MAIN_WITH_MODELS
+    content: dict[str, bytes | Path] = {"main.py": main.encode()}
     for name in _TABLE_FILES:
-        content[f"answer_table/{name}"] = (Path(table_folder) / name).read_bytes()
-    for module in modules_needed(MAIN, _OUR_PACKAGES):
-        content[module.name] = module.path.read_bytes()
-    content[f"twenty_questions/builtin/knowledge/{WORDINGS_FILE.name}"] = WORDINGS_FILE.read_bytes()
-    packed = io.BytesIO()
+        content[f"answer_table/{name}"] = Path(table_folder) / name
+    for module in modules_needed(main, _OUR_PACKAGES):
+        content[module.name] = module.path
+    content[f"twenty_questions/builtin/knowledge/{WORDINGS_FILE.name}"] = WORDINGS_FILE
+    if models is not None:
+        content[PANEL_FILE] = json.dumps(models.document, indent=2).encode()
+        content |= models.files
+    # Weights hardly get smaller, however long one tries.
+    level = 9 if models is None else 1
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=_SAME_DAY) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+        gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=_SAME_DAY, compresslevel=level) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for name in sorted(content):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.mode = len(content[name]), _SAME_DAY, 0o644
-            archive.addfile(entry, io.BytesIO(content[name]))
-    return packed.getvalue()
+            source = content[name]
+            with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as opened:
+                entry = tarfile.TarInfo(name)
+                entry.size = opened.seek(0, io.SEEK_END)
+                opened.seek(0)
+                entry.mtime, entry.mode = _SAME_DAY, 0o644
+                archive.addfile(entry, opened)
 
 
-def prove(tarball: bytes, *, matches: int = 10, engine: bool = True, memory: int = CONTEST_MEMORY) -> Proof:
+def prove(
+    tarball: bytes | Path,
+    *,
+    matches: int = 10,
+    engine: bool = True,
+    memory: int = CONTEST_MEMORY,
+    models: Mapping[str, Path] | None = None,
+) -> Proof:
     """Unpack an agent and let it play where there is nothing but Python, numpy and itself; see `clean_room`.
 
+    An agent with models finds there what is installed here of the contest's libraries for them, and uses the device
+    that is here.
+
     Args:
-        tarball: what `pack` returned.
+        tarball: what `pack` returned, or a file of it.
         matches: how many matches it plays against itself, at least 1.
         engine: whether it also plays in the contest's engine, if that is installed.
-        memory: bytes of address space it may use.
+        memory: bytes of address space it may use; with models, of what it may write to.
+        models: where the models are here, by the names of their folders, if the contest is to mount them.
 
     Raises:
         WorkError: if it does not play every match without error, wants the network or a stranger's module, is slower
-            than the contest allows, or ends otherwise in the contest's engine than in ours.
+            than the contest allows, ends otherwise in the contest's engine than in ours, or its models do not vote.
     """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "agent")
-        with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
+        with (
+            tarfile.open(tarball) if isinstance(tarball, Path) else tarfile.open(fileobj=io.BytesIO(tarball)) as archive
+        ):
             archive.extractall(folder, filter="data")
+        for name, there in (models or {}).items():
+            link = folder / MODELS_FOLDER / name
+            if not link.exists():
+                link.parent.mkdir(exist_ok=True)
+                link.symlink_to(there.resolve())
         seen = _play_in_clean_room(folder, Path(place), matches, memory)
         engine_proof = _play_in_engine(folder, seen["matches"][:2]) if engine and has_engine() else None
     return Proof(
@@ -154,27 +177,35 @@ def prove(tarball: bytes, *, matches: int = 10, engine: bool = True, memory: int
         loading=seen["loading"],
         peak=seen["peak"],
         engine=engine_proof,
+        models=ModelProof(len(seen["answers"]), seen["votes"], seen["failures"]) if "answers" in seen else None,
     )
 
 
 def _play_in_clean_room(folder: Path, place: Path, matches: int, memory: int) -> dict[str, Any]:
-    with _numpy_alone(place) as numpy_folder:
-        command = [sys.executable, "-I", "-S", str(_CLEAN_ROOM), folder, numpy_folder, matches, memory]
-        done = subprocess.run(
-            [str(part) for part in command],
-            cwd="/",
-            env={"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    site = place / "site"
+    site.mkdir()
+    has_models = (folder / PANEL_FILE).is_file()
+    link_packages(site, LIBRARIES if has_models else ("numpy",))
+    command = [sys.executable, "-I", "-S", str(_CLEAN_ROOM), folder, site, matches, memory]
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd="/",
+        env={"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
         raise WorkError(f"the packed agent ended with exit code {done.returncode}: {last or 'no message'}")
     seen: dict[str, Any] = json.loads(done.stdout)
     failed = [match["keyword"] for match in seen["matches"] if match["reason"] not in ("guessed", "exhausted")]
+    odd = [answer for answer in seen.get("answers", ()) if answer not in ("yes", "no")]
+    why = "; ".join(f"{name}: {failure}" for name, failure in seen.get("failures", {}).items())
     for wrong, what in (
         (failed, f"errs in the matches about {', '.join(failed)}"),
+        (odd, f"answers neither yes nor no: {odd[:1]}"),
+        (has_models and not seen.get("votes"), f"has models that do not vote ({why or 'all abstain'})"),
         (seen["sockets"], f"wanted a socket {seen['sockets']} times"),
         (seen["strangers"], f"imports from outside: {', '.join(seen['strangers'])}"),
         (seen["slowest"] + seen["loading"] > ACT_SECONDS, f"needs {seen['slowest']:.0f} s for a move"),
@@ -182,21 +213,6 @@ def _play_in_clean_room(folder: Path, place: Path, matches: int, memory: int) ->
         if wrong:
             raise WorkError(f"the packed agent {what}")
     return seen
-
-
-@contextlib.contextmanager
-def _numpy_alone(place: Path) -> Iterator[Path]:
-    """Make a folder of links to numpy and the libraries that its wheel brings."""
-    spec = importlib.util.find_spec("numpy")
-    assert spec is not None
-    assert spec.origin is not None
-    package = Path(spec.origin).parent
-    folder = place / "site"
-    folder.mkdir()
-    for source in (package, package.with_name("numpy.libs")):
-        if source.exists():
-            (folder / source.name).symlink_to(source)
-    yield folder
 
 
 def _play_in_engine(folder: Path, expected: list[dict[str, Any]]) -> EngineProof:

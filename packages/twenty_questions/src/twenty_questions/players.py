@@ -15,24 +15,32 @@ import numpy as np
 
 from furikaeri_common.errors import InputError
 from twenty_questions.agent import Seen, make_agent, read_observation
+from twenty_questions.answerer import answer
 from twenty_questions.builtin.phrasing import wordings_of
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.match import Agent
+from twenty_questions.panel import PanelConfig, open_panel
 from twenty_questions.questions import HANDSHAKE
 from twenty_questions.rules import answer_by_rule
 from twenty_questions.table import AnswerTable, builtin_table, open_table
+from twenty_questions.voting import Voter, make_fallback
 
-__all__ = ["KINDS", "AgentSpec", "build", "parse_player"]
+__all__ = ["ASKING_MODELS", "KINDS", "AgentSpec", "build", "parse_player", "voter_of"]
 
 KINDS = {
     "ours": "guesses and answers from the table, and opens with the handshake",
     "plain": "the same without the handshake, which it also declines",
     "alpha": "as ours, but answers only questions of spelling, and tosses a coin for the rest",
     "noisy:RATE": "as ours, but gives the opposite answer at that rate, such as noisy:0.1",
+    "llm": "as ours, but questions of meaning that the table does not know are answered by models: needs --model",
+    "llm-only": "the same, but models answer every question of meaning, whatever the table knows",
     "random": "asks, answers and guesses at random",
     "FILE.py": "any agent file, loaded as the contest does: its last callable",
 }
 """What can be said for an agent, and who it is."""
+
+ASKING_MODELS = ("llm", "llm-only")
+"""The kinds that need models."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,11 +48,12 @@ class AgentSpec:
     """An agent that can be built anywhere.
 
     Attributes:
-        kind: "ours", "plain", "alpha", "noisy", "random" or "file".
+        kind: "ours", "plain", "alpha", "noisy", "llm", "llm-only", "random" or "file".
         seed: of everything it leaves to chance.
         table: the folder of its table; "" for the built-in one.
         rate: how often a noisy answerer flips an answer, in [0, 1].
         path: the agent file.
+        panel: the models of one that asks models.
     """
 
     kind: str
@@ -52,13 +61,20 @@ class AgentSpec:
     table: str = ""
     rate: float = 0.0
     path: str = ""
+    panel: PanelConfig | None = None
 
 
-def parse_player(text: str, *, seed: int = 0, table: Path | None = None) -> AgentSpec:
+def parse_player(text: str, *, seed: int = 0, table: Path | None = None, panel: PanelConfig | None = None) -> AgentSpec:
     """Return the agent that a user names: one of `KINDS`.
 
+    Args:
+        text: its name.
+        seed: of everything it leaves to chance.
+        table: the folder of its table; None for the built-in one.
+        panel: the models of one that asks models.
+
     Raises:
-        InputError: if there is no such kind, rate or file; the message lists the choices.
+        InputError: if there is no such kind, rate or file, the message lists the choices; or if it lacks models.
     """
     folder = "" if table is None else str(Path(table).resolve())
     kind, colon, rate = text.partition(":")
@@ -74,6 +90,10 @@ def parse_player(text: str, *, seed: int = 0, table: Path | None = None) -> Agen
         if not 0 <= flips <= 1:
             raise InputError(f"expected a rate from 0 to 1 in {text!r}", fix="Write for example noisy:0.1")
         return AgentSpec(kind="noisy", seed=seed, table=folder, rate=flips)
+    if text in ASKING_MODELS:
+        if panel is None:
+            raise InputError(f"the agent {text!r} answers with models, and none was given", fix="Name one with --model")
+        return AgentSpec(kind=text, seed=seed, table=folder, panel=panel)
     if text not in ("ours", "plain", "alpha", "random"):
         raise InputError(f"there is no agent {text!r}", fix=f"Choose one of: {', '.join(KINDS)}")
     return AgentSpec(kind=text, seed=seed, table=folder)
@@ -83,17 +103,20 @@ def build(spec: AgentSpec) -> Agent:
     """Return the agent of a specification.
 
     Raises:
-        InputError: if its table cannot be opened.
+        FurikaeriError: if its table or a model of its cannot be opened.
         ValueError: if its kind is unknown.
     """
     if spec.kind == "file":
         return _file_agent(spec.path)
     table = _table(spec.table)
     config = GuesserConfig(handshake=spec.kind != "plain")
-    ours = make_agent(table, config, spec.seed, wordings=wordings_of(table))
+    fallback = make_fallback(voter_of(spec.panel)) if spec.panel is not None else None
+    ours = make_agent(table, config, spec.seed, wordings=wordings_of(table), fallback=fallback)
     match spec.kind:
-        case "ours":
+        case "ours" | "llm":
             return ours
+        case "llm-only":
+            return _answering(ours, lambda question, keyword, *_: _yes_no(answer(question, keyword, fallback).answer))
         case "plain":
             return _answering(ours, lambda question, keyword, said, rng: "no" if question == HANDSHAKE.text else said)
         case "alpha":
@@ -103,6 +126,18 @@ def build(spec: AgentSpec) -> Agent:
         case "random":
             return _random_agent(table, spec.seed)
     raise ValueError(f"expected a kind of agent, got {spec.kind!r}")
+
+
+@lru_cache(maxsize=2)
+def voter_of(panel: PanelConfig) -> Voter:
+    """Return the voter of a panel, one and the same for all of its agents in this process; its models have been opened.
+
+    Raises:
+        FurikaeriError: if a model cannot be opened.
+    """
+    voter = open_panel(panel)
+    voter.prepare()
+    return voter
 
 
 @lru_cache(maxsize=4)
@@ -132,7 +167,11 @@ def _chance(seed: int, seen: Seen) -> np.random.Generator:
 
 def _by_rule_or_coin(question: str, keyword: str, said: str, rng: np.random.Generator) -> str:
     verdict = answer_by_rule(question, keyword).answer
-    return "yes" if (rng.random() < 0.5 if verdict is None else verdict) else "no"
+    return _yes_no(rng.random() < 0.5 if verdict is None else verdict)
+
+
+def _yes_no(answered: bool) -> str:
+    return "yes" if answered else "no"
 
 
 def _flipping(rate: float) -> Replace:

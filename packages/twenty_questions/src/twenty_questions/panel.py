@@ -1,0 +1,171 @@
+"""The models that vote, from their names to a voter (io); and the same where the contest runs a packed agent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from furikaeri_common.configs import config_from
+from furikaeri_common.devices import choose_device
+from furikaeri_common.documents import jsonable
+from furikaeri_common.errors import InputError
+from furikaeri_common.models.budget import default_budget, predicted_bytes
+from furikaeri_common.models.config import Weights
+from furikaeri_common.models.places import find_model
+from furikaeri_common.models.pool import ModelPool, Opened
+from furikaeri_common.models.rotation import MOST_MODELS
+from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.prompts import PROMPTS, read_prompt
+from twenty_questions.votes import VoteConfig
+from twenty_questions.voting import Voter
+
+__all__ = [
+    "MODELS_FOLDER",
+    "PANEL_FILE",
+    "PanelConfig",
+    "open_member",
+    "open_packed_panel",
+    "open_panel",
+    "packed_panel",
+    "panel_of",
+]
+
+PANEL_FILE = "panel.json"
+"""What a packed agent knows of its models."""
+
+MODELS_FOLDER = "models"
+"""Where a packed agent's models lie, if they came with it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelConfig:
+    """Models that vote.
+
+    Attributes:
+        models: each once, at most `rotation.MOST_MODELS`.
+        vote: how votes are taken.
+        budget: bytes of memory that the models may take together; 0: what the device has free, less some headroom.
+    """
+
+    models: tuple[LabellerConfig, ...]
+    vote: VoteConfig = field(default_factory=VoteConfig)
+    budget: int = 0
+
+    def __post_init__(self) -> None:
+        names = [model.model for model in self.models]
+        if not 1 <= len(names) <= MOST_MODELS:
+            raise ValueError(f"expected 1 to {MOST_MODELS} models, got {len(names)}")
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected each model once, got {', '.join(names)}")
+        if self.budget < 0:
+            raise ValueError(f"expected budget >= 0, got {self.budget}")
+
+
+def panel_of(
+    models: list[str], *, base_url: str = "", weights: Weights = "full", device: str = "auto", prompt: str = "original"
+) -> PanelConfig | None:
+    """Return the panel that options name, all of its models asked alike; None without a model.
+
+    Raises:
+        InputError: if a model is named twice, is not on this machine, or there is no such prompt.
+    """
+    if not models:
+        return None
+    read_prompt(prompt)
+    if not base_url:
+        for model in models:
+            find_model(model)
+    asked = [
+        LabellerConfig(model=model, base_url=base_url, weights=weights, device=device, prompt=prompt)
+        for model in models
+    ]
+    try:
+        return PanelConfig(models=tuple(asked))
+    except ValueError as error:
+        raise InputError(f"--model: {error}") from error
+
+
+def open_member(config: LabellerConfig) -> Opened[Labeller]:
+    """Open one model for the pool.
+
+    Raises:
+        InputError: if it is not here, or cannot be used.
+        MissingExtraError: if it needs what is not installed.
+    """
+    from twenty_questions.labelling.centring import centred
+    from twenty_questions.labelling.local_labeller import LocalLabeller
+    from twenty_questions.labelling.opening import open_labeller
+
+    plain = open_labeller(replace(config, centring=False))
+    labeller = centred(plain) if config.centring else plain
+    if isinstance(plain, LocalLabeller):
+        return Opened(labeller, plain.model.num_bytes, (plain.model.model,))
+    return Opened(labeller, 0)  # what is behind a server takes no memory here
+
+
+def open_panel(config: PanelConfig, opener: Callable[[LabellerConfig], Opened[Labeller]] | None = None) -> Voter:
+    """Return the voter of a panel; its models are opened when they are first needed.
+
+    Args:
+        config: which models, and how they vote.
+        opener: opens one; by default `open_member`.
+    """
+    by_name = {model.model: model for model in config.models}
+
+    def open_pool() -> ModelPool[Labeller]:
+        local = [model for model in config.models if not model.base_url]
+        choice = choose_device(local[0].device) if local else None
+
+        def predict(name: str) -> int:
+            model = by_name[name]
+            if choice is None or model.base_url:
+                return 0
+            dtype = choice.dtype if model.dtype == "auto" else model.dtype
+            return predicted_bytes(find_model(model.model), model.weights, dtype)
+
+        budget = config.budget or (1 if choice is None else default_budget(choice))
+        return ModelPool(budget, lambda name: (opener or open_member)(by_name[name]), predict=predict)
+
+    return Voter(tuple(by_name), open_pool, config=config.vote)
+
+
+def packed_panel(config: PanelConfig, models_at: str, prompt_file: str) -> dict[str, Any]:
+    """Return what `PANEL_FILE` says.
+
+    Args:
+        config: the panel; its models' names are those of folders.
+        models_at: a folder of the contest in which the models' folders lie; "" if they are packed.
+        prompt_file: beside `PANEL_FILE`, for models whose prompt has no name; "" if there is none.
+    """
+    models = [
+        model if model.prompt in PROMPTS or not prompt_file else replace(model, prompt=prompt_file)
+        for model in config.models
+    ]
+    return {"models_at": models_at, "panel": jsonable(replace(config, models=tuple(models)))}
+
+
+def open_packed_panel(folder: Path) -> Voter:
+    """Return the voter of an unpacked agent.
+
+    A model that is in neither of the places is found missing when it is first needed, and has no vote.
+
+    Args:
+        folder: holds `PANEL_FILE`, and the models in `MODELS_FOLDER`, unless the file names another place.
+
+    Raises:
+        InputError: if the file does not fit.
+    """
+    path = folder / PANEL_FILE
+    document = json.loads(path.read_text(encoding="utf-8"))
+    config = config_from(PanelConfig, document["panel"], source=str(path))
+
+    def placed(model: LabellerConfig) -> LabellerConfig:
+        packed = folder / MODELS_FOLDER / model.model
+        there = packed if packed.exists() else Path(document["models_at"], model.model)
+        prompt = model.prompt if model.prompt in PROMPTS else str(folder / model.prompt)
+        return replace(model, model=str(there), prompt=prompt)
+
+    return open_panel(replace(config, models=tuple(map(placed, config.models))))
