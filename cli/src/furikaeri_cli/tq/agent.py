@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from furikaeri_cli.options import Json, Models, PromptName, Quiet, Table, Weights
+from furikaeri_cli.options import Json, Leanings, Models, PromptName, Quiet, Table, Weights
 from furikaeri_cli.output import Output
 from furikaeri_common.artifacts import atomic_writer, sha256_of
 from furikaeri_common.errors import InputError
@@ -63,6 +63,7 @@ def pack_cli(
     model: Models = None,
     weights: Weights = "4bit",
     prompt: PromptName = "original",
+    leanings: Leanings = None,
     models_at: Annotated[
         str,
         typer.Option(
@@ -98,7 +99,7 @@ def pack_cli(
         tq agent pack mine.tar.gz --table my-table --no-engine
     """
     output = Output.choose(json=json, quiet=quiet)
-    panel = panel_of(list(model or ()), weights=weights, prompt=prompt)
+    panel = panel_of(list(model or ()), weights=weights, prompt=prompt, leanings=str(leanings or ""))
     if (panel is not None) != (answerer == "llm"):
         wrong = "--answerer llm needs models" if panel is None else "--model needs an answerer that asks models"
         raise InputError(wrong, fix="Name them with --model" if panel is None else "Give --answerer llm, too")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import typer
 
-from furikaeri_cli.options import BaseUrl, Json, Models, PromptName, Quiet, Seed, Table, Weights
+from furikaeri_cli.options import BaseUrl, Json, Leanings, Models, PromptName, Quiet, Seed, Table, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.voters import tell_failures
 from furikaeri_common.errors import InputError
@@ -167,6 +167,7 @@ def match_cli(
     base_url: BaseUrl = "",
     weights: Weights = "full",
     prompt: PromptName = "original",
+    leanings: Leanings = None,
     table: Table = None,
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Keep the games in a file, for `tq replay`.")
@@ -187,7 +188,7 @@ def match_cli(
     """
     output = Output.choose(json=json, quiet=quiet)
     teams = ((guesser, answerer), (guesser2 or guesser, answerer2 or answerer))
-    panel = panel_of(list(model or ()), base_url=base_url, weights=weights, prompt=prompt)
+    panel = panel_of(list(model or ()), base_url=base_url, weights=weights, prompt=prompt, leanings=str(leanings or ""))
     named = {parse_player(name, panel=panel).kind for team in teams for name in team}
     asking = not named.isdisjoint(ASKING_MODELS)
     if asking and engine != "fast":

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from furikaeri_cli.options import BaseUrl, Json, Models, PromptName, Quiet, Table, Weights
+from furikaeri_cli.options import BaseUrl, Json, Leanings, Models, PromptName, Quiet, Table, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.dialogue import PROTOCOL, Dialogue, Quit, Undo
 from furikaeri_cli.tq.looking_back import look_back
@@ -86,6 +86,7 @@ def play_cli(
     base_url: BaseUrl = "",
     weights: Weights = "full",
     prompt: PromptName = "original",
+    leanings: Leanings = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Makes the game repeatable; a new game each time if not given.")
     ] = None,
@@ -120,7 +121,7 @@ def play_cli(
         from furikaeri_cli.tq.voters import opened_voter, tell_failures
 
         index = understanding_of(known, embeddings, output)
-        voter = opened_voter(model, output, base_url=base_url, weights=weights, prompt=prompt)
+        voter = opened_voter(model, output, base_url=base_url, weights=weights, prompt=prompt, leanings=leanings)
         answer_what_they_ask(
             Dialogue(output, GUESSER_HELP), known, index, seed=chosen, turns=turns, save=save, voter=voter
         )

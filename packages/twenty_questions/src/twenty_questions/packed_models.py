@@ -20,6 +20,7 @@ LIBRARIES = ("torch", "transformers", "accelerate", "bitsandbytes", "safetensors
 """The distributions that an agent with models may use; the contest's machine has them."""
 
 _PROMPT_FILE = "prompt.toml"
+_LEANINGS_FILE = "leanings.json"
 _MODEL_FILES = (".json", ".jinja", ".model", ".safetensors", ".tiktoken", ".txt")
 
 
@@ -69,8 +70,10 @@ def models_to_pack(panel: PanelConfig, models_at: str = "") -> PackedModels:
             files |= {f"{MODELS_FOLDER}/{name}/{file.name}": file for file in found}
         if model.prompt not in PROMPTS:
             files[_PROMPT_FILE] = Path(model.prompt)
+        if model.leanings:
+            files[_LEANINGS_FILE] = Path(model.leanings)
         models.append(replace(model, model=name))
-    document = packed_panel(replace(panel, models=tuple(models)), models_at, _PROMPT_FILE)
+    document = packed_panel(replace(panel, models=tuple(models)), models_at, _PROMPT_FILE, _LEANINGS_FILE)
     return PackedModels(document, files, folders)
 
 

@@ -18,7 +18,9 @@ from furikaeri_common.models.places import find_model
 from furikaeri_common.models.pool import ModelPool, Opened
 from furikaeri_common.models.rotation import MOST_MODELS
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.leaning_files import read_leanings
 from twenty_questions.labelling.prompts import PROMPTS, read_prompt
+from twenty_questions.labelling.wrapping import WrappedLabeller
 from twenty_questions.votes import VoteConfig
 from twenty_questions.voting import Voter
 
@@ -65,21 +67,29 @@ class PanelConfig:
 
 
 def panel_of(
-    models: list[str], *, base_url: str = "", weights: Weights = "full", device: str = "auto", prompt: str = "original"
+    models: list[str],
+    *,
+    base_url: str = "",
+    weights: Weights = "full",
+    device: str = "auto",
+    prompt: str = "original",
+    leanings: str = "",
 ) -> PanelConfig | None:
     """Return the panel that options name, all of its models asked alike; None without a model.
 
     Raises:
-        InputError: if a model is named twice, is not on this machine, or there is no such prompt.
+        InputError: if a model is named twice, is not on this machine, or there is no such prompt or file of leanings.
     """
     if not models:
         return None
     read_prompt(prompt)
+    if leanings:
+        read_leanings(Path(leanings))
     if not base_url:
         for model in models:
             find_model(model)
     asked = [
-        LabellerConfig(model=model, base_url=base_url, weights=weights, device=device, prompt=prompt)
+        LabellerConfig(model=model, base_url=base_url, weights=weights, device=device, prompt=prompt, leanings=leanings)
         for model in models
     ]
     try:
@@ -95,14 +105,15 @@ def open_member(config: LabellerConfig) -> Opened[Labeller]:
         InputError: if it is not here, or cannot be used.
         MissingExtraError: if it needs what is not installed.
     """
-    from twenty_questions.labelling.centring import centred
     from twenty_questions.labelling.local_labeller import LocalLabeller
     from twenty_questions.labelling.opening import open_labeller
 
-    plain = open_labeller(replace(config, centring=False))
-    labeller = centred(plain) if config.centring else plain
-    if isinstance(plain, LocalLabeller):
-        return Opened(labeller, plain.model.num_bytes, (plain.model.model,))
+    labeller = open_labeller(config)
+    asked: Labeller = labeller
+    while isinstance(asked, WrappedLabeller):
+        asked = asked.labeller
+    if isinstance(asked, LocalLabeller):
+        return Opened(labeller, asked.model.num_bytes, (asked.model.model,))
     return Opened(labeller, 0)  # what is behind a server takes no memory here
 
 
@@ -132,16 +143,21 @@ def open_panel(config: PanelConfig, opener: Callable[[LabellerConfig], Opened[La
     return Voter(tuple(by_name), open_pool, config=config.vote)
 
 
-def packed_panel(config: PanelConfig, models_at: str, prompt_file: str) -> dict[str, Any]:
+def packed_panel(config: PanelConfig, models_at: str, prompt_file: str, leanings_file: str) -> dict[str, Any]:
     """Return what `PANEL_FILE` says.
 
     Args:
         config: the panel; its models' names are those of folders.
         models_at: a folder of the contest in which the models' folders lie; "" if they are packed.
-        prompt_file: beside `PANEL_FILE`, for models whose prompt has no name; "" if there is none.
+        prompt_file: beside `PANEL_FILE`, for models whose prompt has no name.
+        leanings_file: likewise, for models that have leanings.
     """
     models = [
-        model if model.prompt in PROMPTS or not prompt_file else replace(model, prompt=prompt_file)
+        replace(
+            model,
+            prompt=model.prompt if model.prompt in PROMPTS else prompt_file,
+            leanings=leanings_file if model.leanings else "",
+        )
         for model in config.models
     ]
     return {"models_at": models_at, "panel": jsonable(replace(config, models=tuple(models)))}
@@ -166,6 +182,7 @@ def open_packed_panel(folder: Path) -> Voter:
         packed = folder / MODELS_FOLDER / model.model
         there = packed if packed.exists() else Path(document["models_at"], model.model)
         prompt = model.prompt if model.prompt in PROMPTS else str(folder / model.prompt)
-        return replace(model, model=str(there), prompt=prompt)
+        leanings = str(folder / model.leanings) if model.leanings else ""
+        return replace(model, model=str(there), prompt=prompt, leanings=leanings)
 
     return open_panel(replace(config, models=tuple(map(placed, config.models))))

@@ -40,14 +40,14 @@ class CentredLabeller(WrappedLabeller):
 
     def label(self, keywords: Sequence[str], questions: Sequence[str]) -> NDArray[np.float32]:
         """Return centred P(yes) of every pair."""
-        p_yes = self._labeller.label(keywords, questions)
+        p_yes = self.labeller.label(keywords, questions)
         references = np.stack([self._reference(question) for question in questions], axis=1)
         return centre(p_yes, references).astype(np.float32)
 
     def _reference(self, question: str) -> NDArray[np.float32]:
         """Return the answers about the reference things, asked question by question so that none depends on others."""
         if question not in self._references:
-            self._references[question] = self._labeller.label(self._things, [question])[:, 0]
+            self._references[question] = self.labeller.label(self._things, [question])[:, 0]
         return self._references[question]
 
 

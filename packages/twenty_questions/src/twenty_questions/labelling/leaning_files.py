@@ -73,7 +73,7 @@ class CorrectedLabeller(WrappedLabeller):
 
     def label(self, keywords: Sequence[str], questions: Sequence[str]) -> NDArray[np.float32]:
         """Return corrected P(yes) of every pair."""
-        said = self._labeller.label(keywords, questions)
+        said = self.labeller.label(keywords, questions)
         return without_leanings(self._leanings, said, questions).astype(np.float32)
 
 

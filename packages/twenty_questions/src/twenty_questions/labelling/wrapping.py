@@ -16,34 +16,37 @@ class WrappedLabeller:
     Args:
         labeller: the other one; its account of tokens, its note and its connection are passed on where it has them.
         settings: what is added to its identity.
+
+    Attributes:
+        labeller: the other one.
     """
 
     def __init__(self, labeller: Labeller, settings: Mapping[str, Any]) -> None:
-        self._labeller = labeller
+        self.labeller = labeller
         self._settings = dict(settings)
 
     @property
     def name(self) -> str:
         """The other labeller's name."""
-        return self._labeller.name
+        return self.labeller.name
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """The other labeller's identity, and what is done to its answers."""
-        return {**self._labeller.identity, **self._settings}
+        return {**self.labeller.identity, **self._settings}
 
     @property
     def usage(self) -> Any:
         """What a server counted; None for a model in this process."""
-        return getattr(self._labeller, "usage", None)
+        return getattr(self.labeller, "usage", None)
 
     @property
     def note(self) -> str:
         """What the other labeller says about its answers; mostly nothing."""
-        return str(getattr(self._labeller, "note", ""))
+        return str(getattr(self.labeller, "note", ""))
 
     def close(self) -> None:
         """Close the connection to a server, if there is one."""
-        close = getattr(self._labeller, "close", None)
+        close = getattr(self.labeller, "close", None)
         if close is not None:
             close()
