@@ -26,7 +26,10 @@ _GIB = 2**30
 _EXTRAS = {
     "fast": "the compiled kernel of question selection",
     "llm": "language models that label and answer",
-    "plot": "plots",
+    "server": "language models behind servers",
+    "precompute": "tables labelled by language models",
+    "study": "plots",
+    "report": "reports as pages",
     "table": "boosted trees",
     "image": "image models",
 }
