@@ -228,9 +228,10 @@ class Model:
 
 
 def test_embeddings_are_used_when_asked_for_and_kept(send, table, monkeypatch, home) -> None:
+    monkeypatch.setenv("FURIKAERI_MODELS", str(home / "models"))
     model, opened = Model(), []
 
-    def open_embedder(name: str, *, folders: Sequence[Path]) -> Model:
+    def open_embedder(name: str, *, folders: Sequence[Path], device: str) -> Model:
         opened.append((name, list(folders)))
         return model
 
@@ -241,7 +242,7 @@ def test_embeddings_are_used_when_asked_for_and_kept(send, table, monkeypatch, h
     index = understanding_of(held, "my-model", Output())
     assert index.encoder is model
     assert model.encoded == len(index.wordings) > 14
-    assert opened == [("my-model", [home / ".cache" / "furikaeri" / "models"])]
+    assert opened == [("my-model", [home / "models"])]
     send({"question": "zorgle"}, {"quit": True}, options=("--embeddings", "auto"))
     send({"question": "zorgle"}, {"quit": True}, options=("--embeddings", "auto"))
     assert {name for name, _ in opened[1:]} == {embedders.DEFAULT_EMBEDDER}
@@ -252,7 +253,7 @@ def test_embeddings_are_used_when_asked_for_and_kept(send, table, monkeypatch, h
     "failure", [InputError("no such model"), MissingExtraError("it", distribution="furikaeri-common", extra="llm")]
 )
 def test_a_model_that_is_not_here(invoke, table, monkeypatch, failure) -> None:
-    def open_embedder(name: str, *, folders: Sequence[Path]) -> Model:
+    def open_embedder(name: str, *, folders: Sequence[Path], device: str) -> Model:
         raise failure
 
     monkeypatch.setattr(embedders, "open_embedder", open_embedder)

@@ -169,17 +169,21 @@ def test_in_a_pipe_there_are_tables_of_tabs(invoke, asked, gold: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "no model is named. Give at least one --model"),
+        ((), "no model is named. Name one with --model"),
         ([*models("0.7", "0.8"), "--choose", "3"], "--choose 3 needs as many models, got 2"),
+        ([*models("0.7", "0.7")], "--model names 'knows-0.7' twice"),
         (["--model", "nowhere"], "there is no model 'nowhere'"),
+        ([*models("0.7"), "--save-leanings", "{gold}"], "not JSON"),
         ([*models("0.7"), "--rule", "luck"], "'--rule'"),
         ([*models("0.7"), "--keywords", "1"], "expected at least 2 keywords, got 1"),
     ],
 )
 def test_what_is_wrong_with_a_command_is_one_line(invoke, asked, gold: Path, tmp_path: Path, arguments, words) -> None:
+    before, arguments = gold.read_bytes(), [part.format(gold=gold) for part in arguments]
     code, out, err = invoke("tq", "evaluate", "answerer", gold, "--runs", tmp_path, *arguments)
     assert (code, out) == (2, "")
     assert words in err
+    assert gold.read_bytes() == before
     assert "Traceback" not in err
 
 
@@ -240,6 +244,10 @@ def test_models_answer_the_guesser(invoke, asked, tmp_path: Path) -> None:
     [
         (("--partner", "answerer"), "the partner `answerer` answers with models, and none is named"),
         (("--partner", "labels"), "needs --labels"),
+        (
+            ("--partner", "answerer", "--model", "a", "--base-url", "http://here/v1", "--leanings", "/nowhere.json"),
+            "/nowhere.json",
+        ),
         (("--partner", "mum"), "no partner is called 'mum'"),
         (("--embeddings", "/nowhere"), "there is no embedder '/nowhere'"),
         (("--embeddings", "auto", "--device", "abacus"), "unknown device 'abacus'"),
@@ -257,13 +265,14 @@ def test_players_are_measured_by_matches_and_replays(invoke, tmp_path: Path) -> 
     saved = folder / "deep" / "matches.json"
     assert invoke("tq", "match", "--answerer2", "alpha", "--games", 6, "--save", saved).code == 0
     (folder / "kaggle.json").write_bytes(KAGGLE_REPLAY.read_bytes())
+    (folder / "kaggle (1).json").write_bytes(KAGGLE_REPLAY.read_bytes())
     (folder / "cut.json").write_bytes(KAGGLE_REPLAY.read_bytes()[:500])
     code, out, err = invoke(
         "tq", "evaluate", "games", folder, saved, *EMBEDDINGS_OFF, "--json", "--runs", tmp_path / "runs"
     )
     assert code == 0, err
     document = json.loads(out)
-    assert (document["games"], document["files"]) == (14, 2)
+    assert (document["games"], document["files"], document["repeated_files"]) == (14, 2, 1)
     assert [one["file"] for one in document["damaged"]] == [str(folder / "cut.json")]
     assert "cut.json, line" in err
     by_name = {player["player"]: player for player in document["players"]}
@@ -285,7 +294,9 @@ def test_games_that_are_not_there(invoke, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{}", encoding="utf-8")
     code, out, err = invoke("tq", "evaluate", "games", tmp_path, "--runs", tmp_path / "runs")
     assert (code, out) == (2, "")
-    assert "no games are found" in err
+    assert "broken.json" in err
+    (tmp_path / "broken.json").write_text("[]", encoding="utf-8")
+    assert invoke("tq", "evaluate", "games", tmp_path, "--runs", tmp_path / "runs").code == 2
     assert not (tmp_path / "runs").exists()
 
 
@@ -316,13 +327,15 @@ def test_options_of_models_reach_them(invoke, asked, gold: Path, tmp_path: Path,
     code, _, err = invoke(
         *("tq", "evaluate", "answerer", gold, *models("0.7"), "--runs", tmp_path, "--keywords", 3, "--quiet"),
         *("--base-url", "http://here/v1", "--weights", "4bit", "--device", "cpu", "--definitions", "--centring"),
+        *("--samples", 3, "--concurrency", 2, "--requests-per-minute", 90, "--price-in", 0.5, "--price-out", 2),
     )
     assert (code, err) == (0, "")
-    told = {name: seen[0][name] for name in ("base_url", "weights", "device", "definitions", "centring", "prompt")}
-    assert told == {
+    expected = {
         "base_url": "http://here/v1", "weights": "4bit", "device": "cpu",
-        "definitions": True, "centring": True, "prompt": "original",
+        "definitions": True, "centring": True, "prompt": "original", "samples": 3,
+        "concurrency": 2, "requests_per_minute": 90.0, "price_in": 0.5, "price_out": 2.0,
     }  # fmt: skip
+    assert {name: seen[0][name] for name in expected} == expected
 
 
 def test_leanings_are_saved_for_every_model(invoke, asked, gold: Path, tmp_path: Path) -> None:

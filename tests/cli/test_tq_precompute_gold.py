@@ -74,7 +74,7 @@ def voter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Voter:
             return np.asarray([[numbers[text] for text in row] for row in said], dtype=np.float32)
 
     module = types.ModuleType("twenty_questions.labelling.opening")
-    module.open_labeller = Worded  # type: ignore[attr-defined]
+    module.open_labeller = lambda config, *, on_note=None: Worded(config)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("furikaeri_common.models.writing.open_writer", lambda config: voter)
     return voter

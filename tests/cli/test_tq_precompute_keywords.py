@@ -156,6 +156,8 @@ def test_lists_are_merged_cut_and_capped(invoke, tmp_path: Path) -> None:
     assert told["prior_ratio"] == pytest.approx(10)
     told = keywords(invoke, "file", out, one, "--prior", "counts", "--smoothing", 9, "--least", 2)
     assert read_keyword_list(out).prior.tolist() == pytest.approx([99 / 117, 18 / 117])
+    told = keywords(invoke, "file", out, one, "--limit", 2, "--cap", 3)
+    assert (names_of(out), told["prior_ratio"]) == (["cup", "eel"], pytest.approx(3))
     keywords(invoke, "file", out, one, "--exclude", other)
     assert names_of(out) == ["eel", "oar"]
     before = out.read_bytes()
@@ -302,6 +304,9 @@ def test_a_list_is_judged_by_count(invoke, tmp_path: Path, known: Path) -> None:
     assert "12 words to find, 0 left out" in err
 
 
+BY_EMBEDDINGS = ("neighbours", "{out}", "--given", "{known}", "--by", "embeddings", "--candidates", "{known}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -316,6 +321,15 @@ def test_a_list_is_judged_by_count(invoke, tmp_path: Path, known: Path) -> None:
             ("neighbours", "{out}", "--given", "{known}", "--wordnet", "{wordnet}", "--train-share", "0"),
             "Raise --train-share",
         ),
+        (
+            (*BY_EMBEDDINGS, "--embeddings", "off"),
+            "--by embeddings needs an embedder",
+        ),
+        (
+            (*BY_EMBEDDINGS, "--device", "abacus"),
+            "unknown device 'abacus'",
+        ),
+        (("neighbours", "{out}", "--given", "{known}", "--against", "{known}"), "all of its words make the list"),
         (("neighbours", "{out}", "--given", "/nowhere.txt"), "/nowhere.txt: cannot be read"),
         (
             ("file", "{out}", "{known}", "--weight", "1", "--weight", "2"),

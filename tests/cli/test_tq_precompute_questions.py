@@ -197,7 +197,7 @@ def test_a_run_of_a_model_that_failed_goes_on_to_the_same_bits(invoke, tmp_path,
     scripted(fails_at=3)
     failed = questions(invoke, "llm", *options("parts"))
     assert (failed.code, failed.out) == (1, "")
-    assert "2 of 4 batches of requests failed" in failed.err
+    assert "2 of 4 shards of requests failed" in failed.err
     assert "Run the same command again" in failed.err
     writer = scripted()
     assert questions(invoke, "llm", *options("parts")).code == 0
@@ -209,7 +209,7 @@ def test_a_run_of_a_model_that_failed_goes_on_to_the_same_bits(invoke, tmp_path,
 
 def test_llm_without_a_model_or_without_questions(invoke, tmp_path, things_folder, scripted) -> None:
     result = questions(invoke, "llm", tmp_path / "out.jsonl", "--keywords", things_folder)
-    assert (result.code, result.out, result.err) == (2, "", "tq: a language model is needed. Name one with --model\n")
+    assert (result.code, result.out, result.err) == (2, "", "tq: no model is named. Name one with --model\n")
     scripted()
     options = (
         "--keywords",

@@ -51,7 +51,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, Biased]:
     """What was opened, by name; a name that is there already is opened as it is."""
     labellers: dict[str, Biased] = {}
 
-    def open_labeller(config) -> Biased:
+    def open_labeller(config, *, on_note=None) -> Biased:
         return labellers.setdefault(Path(config.model).name, Biased(Path(config.model).name))
 
     module = types.ModuleType("twenty_questions.labelling.opening")
@@ -186,8 +186,8 @@ def test_ctrl_c_exits_130_and_keeps_what_was_labelled(invoke: Callable, given: P
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "expected --model with a model, each one once"),
-        (("--model", "alpha", "--model", "alpha"), "each one once"),
+        ((), "no model is named. Name one with --model"),
+        (("--model", "alpha", "--model", "alpha"), "--model names 'alpha' twice. Name each model once"),
         (("--model", "gamma"), "there is no model 'gamma' on this machine"),
         ((*BOTH, "--weight", "1"), "expected --weight for each of 2 models"),
         ((*BOTH, "--prompt", "unheard"), "there is no prompt 'unheard'"),

@@ -90,6 +90,27 @@ def test_what_is_there_is_neither_labelled_again_nor_needs_its_model(fakes, tmp_
     assert again.stores == first.stores
 
 
+def test_what_holds_a_connection_is_closed_even_where_it_fails(fakes, tmp_path: Path) -> None:
+    closed: list[str] = []
+
+    def opened(name: str, *before: object) -> LabelSource:
+        source = fakes.source_of(name, *before)
+
+        def open_it() -> object:
+            labeller = source.open()
+            labeller.close = lambda: closed.append(name)
+            return labeller
+
+        return LabelSource(name=name, settings=source.settings, open=open_it)  # type: ignore[arg-type]
+
+    def fail(keywords: Sequence[str]) -> None:
+        raise WorkError("no answer")
+
+    report = label_pairs(fakes.grid_of(8), [opened("a"), opened("b", fail)], tmp_path, retries=0)
+    assert len(report.failures) == 2
+    assert closed == ["a", "b"]
+
+
 def test_progress_counts_pairs_and_foretells_the_rest(fakes, tmp_path: Path) -> None:
     steps: list[LabelProgress] = []
     label_pairs(fakes.grid_of(8), [fakes.source_of("a"), fakes.source_of("b")], tmp_path, on_progress=steps.append)

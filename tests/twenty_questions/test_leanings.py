@@ -121,7 +121,9 @@ def test_a_file_corrects_the_model_that_it_was_learned_for(tmp_path: Path) -> No
     assert (labeller.name, labeller.usage) == ("sayer", "42 tokens")
     with pytest.raises(InputError, match="asked otherwise \\(weights\\)"):
         corrected(Sayer(weights="other"), file)
-    write_leanings(file, {"somebody": (Sayer().identity, learned)})
+    write_leanings(file, {"org/sayer": (Sayer().identity, learned)})  # the same weights under another name
+    np.testing.assert_allclose(corrected(Sayer(), file).label(["x"], ["a?"]), expected, rtol=1e-5)
+    write_leanings(file, {"somebody": (Sayer(weights="other").identity, learned)})
     with pytest.raises(InputError, match="holds no leanings of sayer, but of somebody"):
         corrected(Sayer(), file)
 

@@ -49,7 +49,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     from furikaeri_common.models.loading import open_language_model
 
     def made(template: str = "chatml", dtype: str = "float32") -> Any:
-        chosen = CHATML if template == "chatml" else TEMPLATES[template] or None
+        chosen = CHATML if template == "chatml" else TEMPLATES.get(template, template) or None
         folder = save_tiny(tmp_path_factory.mktemp("model") / "tiny", chat_template=chosen)
         return open_language_model(ModelConfig(model=str(folder), device="cpu", dtype=dtype))  # type: ignore[arg-type]
 
@@ -159,7 +159,7 @@ def test_a_prompt_longer_than_the_model_takes_is_refused(make: Callable[..., Any
 def test_a_model_without_yes_is_refused(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     from twenty_questions.labelling import local_labeller as module
 
-    monkeypatch.setattr(module, "_candidates", lambda tokenizer: {1: "no"})
+    monkeypatch.setattr(module, "_candidates", lambda *_: {1: "no"})
     with pytest.raises(InputError, match="cannot answer yes or no"):
         module.local_labeller(make(), ORIGINAL)
 
@@ -172,3 +172,184 @@ def test_identity_tells_the_prompt_and_the_format_and_no_path(make: Callable[...
     assert one.identity != other.identity
     assert one.name == "tiny"
     assert not any("/" in str(value) for value in one.identity.values())
+
+
+def test_threads_that_share_a_model_do_not_mix_their_answers_up(make: Callable[..., Any]) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from furikaeri_common.models.writing import local_writer
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    model = make()
+    layer = model.model.get_output_embeddings()
+    labellers, writer = [local_labeller(model, prompt) for prompt in (ORIGINAL, SHOTS)], local_writer(model)
+    turns = [[{"role": "user", "content": "Say something."}]]
+
+    def label(turn: int) -> Any:
+        return labellers[turn % 2].label(["kettle"], QUESTIONS[:2])
+
+    def write(_: int) -> Any:
+        return writer.write(turns, seeds=[1], max_tokens=4, temperature=1.0)
+
+    alone = [label(0), label(1), write(0)]
+    with ThreadPoolExecutor(4) as threads:
+        labels, texts = threads.map(label, range(24)), threads.map(write, range(12))
+        assert all((found == alone[turn % 2]).all() for turn, found in enumerate(labels))
+        assert all(text == alone[2] for text in texts)
+    assert model.model.get_output_embeddings() is layer
+
+
+def sentencepiece_like(folder: Path, scheme: str) -> Path:
+    """Give a model a tokenizer that puts a space before a text ("first"), or before all between tokens ("always")."""
+    from tiny_language_model import CHATML, SPECIAL, tiny_model
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = [chr(code) for code in range(32, 127)] + ["▁", "\n", "ye", "yes", "▁yes", "no", "▁no"]
+    vocabulary = {text: number for number, text in enumerate([*SPECIAL, "<unk>", *letters])}
+    merges = [("y", "e"), ("ye", "s"), ("n", "o"), ("▁", "yes"), ("▁", "no")]
+    inner = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    inner.decoder = decoders.Metaspace(prepend_scheme=scheme)
+    inner.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token=SPECIAL[0], eos_token=SPECIAL[0], chat_template=CHATML
+    )
+    tokenizer.save_pretrained(folder)
+    tiny_model().save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("scheme", ["first", "always", "never"])
+def test_the_head_is_shared_whatever_the_tokenizer_puts_before_a_text(
+    make: Callable[..., Any], tmp_path: Path, scheme: str
+) -> None:
+    from furikaeri_common.models.chat import render
+    from furikaeri_common.models.loading import open_language_model
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    model = open_language_model(
+        ModelConfig(model=str(sentencepiece_like(tmp_path / scheme, scheme)), device="cpu", dtype="float32")
+    )
+    labeller = local_labeller(model, SHOTS)
+    text = render(model.tokenizer, SHOTS.conversation("kettle", "Is it alive?"), open_turn=True)
+    (tail,) = labeller._tails([("kettle", "Is it alive?")])
+    assert [*labeller._form.head, *tail] == model.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert len(labeller._form.head) > len(tail)
+    pairs = [(keyword, question) for keyword in KEYWORDS[:2] for question in QUESTIONS]
+    np.testing.assert_allclose(labeller.label_pairs(pairs), labeller.label_one_by_one(pairs), atol=1e-5)
+
+
+def test_a_template_that_says_the_system_in_the_last_turn_is_followed(make: Callable[..., Any]) -> None:
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    template = (
+        "{% set system = messages[0]['content'] if messages[0]['role'] == 'system' else '' %}"
+        "{% for m in messages if m['role'] != 'system' %}"
+        "{% if m['role'] == 'user' %}<|im_start|>{% if loop.last %}{{ system + '\n\n' }}{% endif %}{{ m['content'] }}"
+        "<|im_end|>{% else %}{{ m['content'] + '<|endoftext|>' }}{% endif %}{% endfor %}"
+    )
+    labeller = local_labeller(make(template), SHOTS)
+    (tail,) = labeller._tails([("kettle", "Is it?")])
+    text = labeller.model.tokenizer.decode([*labeller._form.head, *tail])
+    assert text.endswith("<|im_start|>Say yes or no.\n\nKeyword: kettle, Question: Is it?<|im_end|>")
+    assert text.count("Say yes or no.") == 1
+    assert len(labeller._form.head) > 60
+    pairs = [(keyword, question) for keyword in KEYWORDS[:2] for question in QUESTIONS]
+    np.testing.assert_allclose(labeller.label_pairs(pairs), labeller.label_one_by_one(pairs), atol=1e-5)
+
+
+def save_windowed(folder: Path, kind: str, window: int) -> Path:
+    """Save a tiny model of which some layers, or all, look back so far."""
+    import torch
+    import transformers
+    from tiny_language_model import LENGTH, tiny_tokenizer, vocabulary
+
+    torch.manual_seed(0)
+    shape: dict[str, Any] = {"head_dim": 16} if kind == "Gemma2" else {}
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=len(vocabulary()), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=LENGTH, sliding_window=window, initializer_range=0.3,
+        bos_token_id=0, eos_token_id=0, pad_token_id=None, **shape,
+    )  # fmt: skip
+    getattr(transformers, f"{kind}ForCausalLM")(config).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["Gemma2", "Mistral"])
+def test_a_pair_longer_than_the_window_of_a_layer_is_asked_alone(
+    make: Callable[..., Any], tmp_path: Path, kind: str
+) -> None:
+    from furikaeri_common.models.loading import open_language_model
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    prompt = Prompt(system="Yes or no?")
+    folder = save_windowed(tmp_path / kind, kind, 128)
+    model = open_language_model(ModelConfig(model=str(folder), device="cpu", dtype="float32"))
+    labeller = local_labeller(model, prompt)
+    assert labeller.as_trees
+    pairs = [(keyword, question) for keyword in ("kettle", "horse", "long " * 30) for question in QUESTIONS[:2]]
+    head = len(labeller._form.head)
+    assert [head + len(tail) > 128 for tail in labeller._tails(pairs)] == [False] * 4 + [True] * 2
+    np.testing.assert_allclose(labeller.label_pairs(pairs), labeller.label_one_by_one(pairs), atol=1e-5)
+
+
+def test_numbers_that_are_none_are_told_and_not_taken_for_no_answer(make: Callable[..., Any]) -> None:
+    import torch
+
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    model = make()
+    labeller = local_labeller(model, ORIGINAL)
+    with torch.no_grad():
+        model.model.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(WorkError, match="gives numbers that are none"):
+        labeller.label(["kettle"], QUESTIONS)
+    with pytest.raises(WorkError, match="gives numbers that are none"):
+        local_labeller(model, ORIGINAL)
+
+
+def test_too_little_memory_is_told_and_changes_no_way_of_asking(
+    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twenty_questions.labelling import local_labeller as module
+
+    def full(*_: Any) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(module, "ancestors", full)
+    with pytest.raises(WorkError, match="memory that is left on cpu does not suffice"):
+        module.local_labeller(make(), ORIGINAL)
+
+
+def test_an_output_layer_that_is_quantised_is_computed_whole(make: Callable[..., Any]) -> None:
+    import torch
+
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    model = make()
+    full = local_labeller(model, ORIGINAL).label(KEYWORDS, QUESTIONS)
+    layer = model.model.get_output_embeddings()
+    head = bitsandbytes.nn.Linear4bit(layer.in_features, layer.out_features, bias=False, quant_type="nf4")
+    head.weight = bitsandbytes.nn.Params4bit(layer.weight.detach().clone(), requires_grad=False, quant_type="nf4")
+    model.model.set_output_embeddings(head.to("cpu"))
+    assert model.model.get_output_embeddings().weight.dtype == torch.uint8
+    labeller = local_labeller(model, ORIGINAL)
+    found = labeller.label(KEYWORDS, QUESTIONS)
+    assert 1e-5 < np.abs(found - full).max() < 0.3
+    assert labeller.as_trees
+
+
+def test_words_of_another_language_answer(make: Callable[..., Any]) -> None:
+    from twenty_questions.labelling.local_labeller import local_labeller
+    from twenty_questions.labelling.yes_no import YesNoWords
+
+    model = make()
+    english = local_labeller(model, ORIGINAL)
+    other = local_labeller(model, ORIGINAL, words=YesNoWords(("the",), ("a",)))
+    assert english.identity != other.identity
+    assert np.abs(english.label(KEYWORDS, QUESTIONS) - other.label(KEYWORDS, QUESTIONS)).max() > 1e-3
+    with pytest.raises(InputError, match=r"cannot answer yes or no .*none for oui"):
+        local_labeller(model, ORIGINAL, words=YesNoWords(("oui",), ("no",)))

@@ -115,6 +115,23 @@ def test_a_packed_panel_finds_its_models_and_its_prompt(models, panel, tmp_path)
     assert open_packed_panel(folder).names == (str(folder / "models" / "ada"),)
 
 
+def test_models_with_prompts_of_their_own_keep_them(models, tmp_path) -> None:
+    prompts = [tmp_path / "one.toml", tmp_path / "two.toml"]
+    for number, prompt in enumerate(prompts):
+        prompt.write_text(f'system = "{number}"\n')
+    asked = zip(models, prompts, strict=True)
+    panel = PanelConfig(models=tuple(LabellerConfig(model=str(path), prompt=str(prompt)) for path, prompt in asked))
+    packed = models_to_pack(panel, "/kaggle/input/ours")
+    assert packed.files == {"prompt.toml": prompts[0], "prompt-2.toml": prompts[1]}
+    assert [model["prompt"] for model in packed.document["panel"]["models"]] == ["prompt.toml", "prompt-2.toml"]
+
+
+def test_a_panel_that_is_none_is_refused(tmp_path) -> None:
+    (tmp_path / "panel.json").write_text("[]")
+    with pytest.raises(InputError, match=r"panel\.json: holds no panel"):
+        open_packed_panel(tmp_path)
+
+
 def test_it_plays_and_votes_with_nothing_else_around_though_a_model_is_damaged(toy_folder, models, tmp_path) -> None:
     broken = shutil.copytree(models[1], tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"no weights")

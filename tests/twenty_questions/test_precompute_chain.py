@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from furikaeri_common.models.config import Conversation
 from furikaeri_common.stages import run_stages
 from twenty_questions.labelling.labeller import LabellerConfig
 from twenty_questions.precompute.chain import Layout, data_of, stages_of
-from twenty_questions.precompute.recipe import PrecomputeRecipe, read_precompute_recipe
+from twenty_questions.precompute.recipe import (
+    KeywordsPart,
+    ListedWords,
+    PrecomputeRecipe,
+    read_precompute_recipe,
+)
 from twenty_questions.question_sources.question_lists import read_questions
 from twenty_questions.sources.keyword_lists import read_keyword_list
 from twenty_questions.table import open_table, probability_of
@@ -165,9 +171,23 @@ def test_a_model_that_writes_nothing_of_use_is_passed_over(
 
 def test_what_a_recipe_reads_is_fingerprinted(recipe: PrecomputeRecipe, tmp_path: Path) -> None:
     before = data_of(recipe)
-    assert set(before) == {"words.txt", "questions.txt"}
+    assert set(before) == {str(tmp_path / "words.txt"), str(tmp_path / "questions.txt")}
     (tmp_path / "words.txt").write_text("horse\n")
     assert data_of(recipe) != before
+
+
+def test_files_of_one_name_are_fingerprinted_apart(recipe: PrecomputeRecipe, tmp_path: Path) -> None:
+    places = [tmp_path / name / "list.txt" for name in ("one", "other")]
+    for place in places:
+        place.parent.mkdir()
+        place.write_text("horse\n")
+    listed = tuple(ListedWords(list=str(place)) for place in places)
+    both = replace(recipe, keywords=KeywordsPart(file=listed))
+    before = data_of(both)
+    for place in places:
+        place.write_text("otter\n")
+        assert data_of(both) != before
+        place.write_text("horse\n")
 
 
 def test_a_labeller_that_fails_stops_the_run(recipe: PrecomputeRecipe, tmp_path: Path) -> None:

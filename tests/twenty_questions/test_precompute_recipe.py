@@ -46,6 +46,17 @@ def test_the_original_has_the_original_size() -> None:
         (('model = "a"', 'model = "a"\n[table]\nweights = [1.0, 2.0]'), "a weight for each of 1 models, got 2"),
         (('list = "built-in"', 'list = "built-in"\nweight = 0.0'), "every weight of a source > 0"),
         (('model = "a"', 'model = "a"\nsamples = 0'), "expected samples >= 1"),
+        (
+            ("[questions]", '[[keywords.llm]]\nmodel = "a"\ngiven = "built-in"\nrequests = 0\n[questions]'),
+            "requests >= 1",
+        ),
+        (("[questions]", '[[keywords.neighbours]]\ngiven = "built-in"\nsteps = 0\n[questions]'), "steps and senses"),
+        (
+            ("[[models]]", '[[questions.llm]]\nmodel = "a"\nnames = 1\n[[models]]'),
+            "questions.llm.0: expected names >= 2",
+        ),
+        (("[[models]]", "[[questions.games]]\ngames = []\n[[models]]"), "questions.games.0: expected games"),
+        (('model = "a"', 'model = "a"\n[table]\nweights = [0.0]'), "one of them above"),
     ],
 )
 def test_what_no_recipe_can_say_is_refused(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
@@ -74,4 +85,7 @@ def test_other_models_take_the_places_of_all() -> None:
         ("y", "http://localhost:1/v1", "4bit"),
     ]
     assert changed.keywords.llm[0].model == changed.questions.llm[0].model == "x"
+    # The recipe's key is for the recipe's server.
+    assert recipe.keywords.llm[0].api_key_variable == "GEMINI_API_KEY"
+    assert {one.api_key_variable for one in (*changed.keywords.llm, *changed.questions.llm)} == {"OPENAI_API_KEY"}
     assert with_models(recipe, ()) == recipe

@@ -211,6 +211,19 @@ def test_definitions_stand_in_the_prompt_of_the_keywords_that_have_one(tools: Mo
         assert [message["role"] for message in without["messages"]] == ["system", *["user", "assistant"] * 4, "user"]
 
 
+@pytest.mark.parametrize("gives", [True, False])
+def test_words_of_another_language_are_read(tools: ModuleType, gives: bool) -> None:
+    def script(request: Any) -> Any:
+        first = tools.alternatives(**{"はい": math.log(0.6), "yes": math.log(0.1), "いいえ": math.log(0.3)})
+        return tools.said("「はい」。", first=first if gives else None)
+
+    words = {"yes_words": ("yes", "はい"), "no_words": ("no", "いいえ")}
+    with labelling(tools, script, samples=3, **words) as (_, labeller):
+        expected = 0.7 if gives else 3.5 / 4
+        np.testing.assert_allclose(labeller.label(["猫"], ["生き物ですか?"]), [[expected]], rtol=1e-6)
+        assert labeller.identity["words"] == [["yes", "はい"], ["no", "いいえ"]]
+
+
 def test_identity_tells_what_the_numbers_depend_on_and_not_where_the_server_is(tools: ModuleType) -> None:
     identities = []
     plain, first = tools.said("yes"), tools.said("yes", first=tools.alternatives(yes=-1.0))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from furikaeri_common.documents import jsonable
+from furikaeri_common.errors import WorkError
 from furikaeri_common.models import writing
 from furikaeri_common.models.config import Conversation, ModelConfig
 from twenty_questions.sources import language_model
@@ -164,6 +165,13 @@ def test_a_shards_names_texts_and_usage_come_back(parrot: Parrot, tmp_path: Path
     expected = {f"thing{n}": sum(f"thing{n}" in sample for v in values for sample in v["samples"]) for n in range(7)}
     found = dict(zip((keyword.name for keyword in merged.keywords), merged.counts.tolist(), strict=True))
     assert found == {name: count for name, count in expected.items() if count}
+
+
+def test_other_weights_do_not_go_on_with_a_shard(parrot: Parrot, tmp_path: Path) -> None:
+    (task,) = shards_of(KNOWN, LlmConfig(requests=1), MODEL, identity={"model": "another"}, seed=5)
+    with pytest.raises(WorkError, match="no longer the one that this run began with"):
+        write_shard(json.loads(json.dumps(task.inputs)), tmp_path)
+    assert parrot.calls == []
 
 
 def test_a_library_user_may_bring_a_writer() -> None:

@@ -15,6 +15,7 @@ from furikaeri_common.errors import WorkError
 from twenty_questions.quality import Label
 from twenty_questions.studies.answerers import StudyConfig, study_answerers
 from twenty_questions.studies.gold_pairs import GoldPairs, deal_folds, gold_pairs, sample_keywords, spelled
+from twenty_questions.studies.learned_leanings import leanings_of
 from twenty_questions.studies.predictions import PairProgress, label_pairs, write_predictions
 from twenty_questions.studies.votes import decide, mean_probability, score_of
 
@@ -258,3 +259,19 @@ def test_leanings_are_learned_on_other_keywords_than_those_they_are_judged_on() 
     chance = study_answerers(shuffled, {"noise": rng.random(pairs.size)}, StudyConfig(draws=20)).answerers[1]
     assert noise.fitted_balanced_accuracy.value < after.balanced_accuracy.value
     assert abs(chance.auc.value - 0.5) < 0.1
+
+
+def test_what_rules_answer_teaches_no_leanings_and_has_none_taken_out() -> None:
+    pairs = gold()
+    said = said_of(pairs, 0.7, -0.8, 2)
+    by_rule = pairs.question_of < 4
+    with_rules = np.where(by_rule, pairs.answers, said)
+    study = study_answerers(pairs, {"one": with_rules}, StudyConfig(draws=20), by_rule=by_rule)
+    labels = [Label(*pair, bool(answer)) for pair, answer in zip(pairs.texts(), pairs.answers, strict=True)]
+    asked = gold_pairs([label for label, ruled in zip(labels, by_rule, strict=True) if not ruled])
+    alone = study_answerers(asked, {"one": said[~by_rule]}, StudyConfig(draws=20))
+    right_alone = alone.answerers[1].accuracy.value * asked.size
+    assert study.answerers[1].name == "one + leanings"
+    assert study.answerers[1].accuracy.value * pairs.size == pytest.approx(right_alone + by_rule.sum())
+    assert leanings_of(pairs, with_rules, ~by_rule) == leanings_of(pairs, said, ~by_rule)
+    assert set(leanings_of(pairs, with_rules, ~by_rule).questions) == set(pairs.questions[4:])

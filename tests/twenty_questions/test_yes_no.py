@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twenty_questions.labelling.labeller import LabellerConfig
 from twenty_questions.labelling.yes_no import (
     YesNoWords,
     centre,
@@ -85,3 +86,25 @@ def test_centring_takes_out_a_leaning_that_all_things_share(p_yes: list[float], 
 def test_references_that_say_nothing_do_not_count() -> None:
     found = centre([[0.8]], [[0.5], [np.nan]])
     np.testing.assert_allclose(found, [[0.8]])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (YesNoWords((), ("no",)), "yes_words of one word each, got none"),
+        (YesNoWords(("yes",), ("not at all",)), "no_words of one word each, got 'not at all'"),
+        (YesNoWords(("yes", "!"), ("no",)), "yes_words of one word each"),
+        (YesNoWords(("Yes", "ja"), ("no", "JA")), "either yes or no, got ja for both"),
+    ],
+)
+def test_words_that_cannot_be_read_are_refused(words: YesNoWords, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        words.require_telling()
+    with pytest.raises(ValueError, match=message):
+        LabellerConfig(model="m", yes_words=words.yes, no_words=words.no)
+
+
+def test_a_question_without_any_reference_is_not_centred_on_a_guess() -> None:
+    found = centre([[0.9, 0.9]], [[np.nan, 0.5], [np.nan, np.nan]])
+    assert np.isnan(found[0, 0])
+    assert found[0, 1] == pytest.approx(0.9)

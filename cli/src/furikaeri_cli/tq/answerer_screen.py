@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import usage_line
 from twenty_questions.studies.answerer_figures import AnswererStudy
 from twenty_questions.studies.intervals import Estimate
 from twenty_questions.studies.votes import Rule
@@ -23,12 +25,14 @@ class Pace(NamedTuple):
         labelled: pairs that this run labelled; the others were stored.
         seconds: how long that took.
         pairs_per_second: NaN where all were stored.
+        usage: what a server counted: requests, tokens, cost; empty for a model in this process.
     """
 
     name: str
     labelled: int
     seconds: float
     pairs_per_second: float
+    usage: Mapping[str, float] = MappingProxyType({})
 
 
 class Evaluated(NamedTuple):
@@ -175,5 +179,5 @@ def _note_the_rest(output: Output, done: Evaluated) -> None:
             output.note(f"Some folds would choose {'; '.join(' + '.join(members) for members in sorted(others))}.")
     for pace in done.paces:
         said = f"{pace.pairs_per_second:.1f} pairs/s" if pace.labelled else "all from earlier runs"
-        output.note(f"{pace.name}: {said}")
+        output.note(f"{pace.name}: {said}{f'; {usage_line(pace.usage)}' if pace.usage else ''}")
     output.note(f"Kept in {done.run}")

@@ -9,9 +9,9 @@ import numpy as np
 
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.dialogue import PROTOCOL, Dialogue, Quit, shortened
+from furikaeri_cli.tq.embeddings import encoder_for
 from furikaeri_cli.tq.moves import read_move
 from furikaeri_cli.tq.screen import counted, faint, headline, paragraph, spoken
-from furikaeri_common.errors import InputError, MissingExtraError
 from twenty_questions import thinking
 from twenty_questions.belief import Answer
 from twenty_questions.builtin.phrasing import embed_wordings, wordings_of
@@ -30,9 +30,6 @@ GUESSER_HELP = """\
        hint                tells you something true, for a turn
        give up             shows what it was
        quit                ends the game, and so does Ctrl-D"""
-
-MODELS = Path("~/.cache/furikaeri/models")
-"""Where models are kept, one folder each."""
 
 CACHE = Path("~/.cache/furikaeri/embeddings")
 """Where what a model made of the table's questions is kept."""
@@ -58,17 +55,8 @@ def understanding_of(table: AnswerTable, embeddings: str, output: Output) -> Ind
         InputError: if the model that was named is not here or cannot be used.
     """
     wordings = wordings_of(table)
-    if embeddings == "off":
-        return index_wordings(wordings)
-    from furikaeri_common.embedders import DEFAULT_EMBEDDER, open_embedder
-
-    try:
-        name = DEFAULT_EMBEDDER if embeddings == "auto" else embeddings
-        encoder = open_embedder(name, folders=[MODELS.expanduser()])
-    except (InputError, MissingExtraError) as error:
-        if embeddings != "auto":
-            raise
-        output.note(f"Questions are compared by their words alone: {error}")
+    encoder, name = encoder_for(embeddings, "cpu", output, "Questions are compared by their words alone")
+    if encoder is None:
         return index_wordings(wordings)
     return index_wordings(wordings, encoder, embed_wordings(wordings, encoder, name, CACHE.expanduser()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from furikaeri_cli.output import Output
-from furikaeri_common.embedders import DEFAULT_EMBEDDER, Encoder, open_embedder
+from furikaeri_common.embedders import DEFAULT_EMBEDDER, Encoder
 from furikaeri_common.errors import InputError, MissingExtraError
 
 __all__ = ["encoder_for"]
@@ -27,6 +27,7 @@ def encoder_for(embeddings: str, device: str, output: Output, without: str) -> t
     if embeddings == "off":
         return None, "off"
     from furikaeri_common.devices import choose_device
+    from furikaeri_common.embedders import open_embedder
     from furikaeri_common.models.places import models_folder
 
     name = DEFAULT_EMBEDDER if embeddings == "auto" else embeddings

@@ -14,6 +14,16 @@ import typer
 from furikaeri_cli.options import BaseUrl, Device, Json, Leanings, Models, PromptName, Quiet, Runs, Seed, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.answerer_screen import Evaluated, Pace, document_of, show_evaluated
+from furikaeri_cli.tq.asking import (
+    Centring,
+    Concurrency,
+    Definitions,
+    PriceIn,
+    PriceOut,
+    RequestsPerMinute,
+    Samples,
+    named_models,
+)
 from furikaeri_cli.tq.pair_progress import showing_pairs
 from furikaeri_common.errors import InputError
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
@@ -36,13 +46,10 @@ def evaluate_answerer_cli(
     weights: Weights = "full",
     device: Device = "auto",
     prompt: PromptName = "original",
-    definitions: Annotated[
-        bool, typer.Option("--definitions", help="Put WordNet's definition of the keyword into the prompt.")
-    ] = False,
-    centring: Annotated[
-        bool, typer.Option("--centring", help="Measure a question's answers against those about reference things.")
-    ] = False,
+    definitions: Definitions = False,
+    centring: Centring = False,
     leanings: Leanings = None,
+    samples: Samples = 8,
     save_leanings: Annotated[
         Path | None,
         typer.Option(
@@ -73,6 +80,10 @@ def evaluate_answerer_cli(
     disagreements: Annotated[
         int, typer.Option("--disagreements", min=0, help="Print so many pairs that are in dispute or surely wrong.")
     ] = 10,
+    concurrency: Concurrency = 8,
+    requests_per_minute: RequestsPerMinute = 0.0,
+    price_in: PriceIn = 0.0,
+    price_out: PriceOut = 0.0,
     runs: Runs = Path("runs"),
     seed: Seed = 0,
     json: Json = False,
@@ -93,9 +104,7 @@ def evaluate_answerer_cli(
         tq evaluate answerer gold.csv --model llama --base-url http://localhost:8000/v1 --keywords 30 --json
     """
     output = Output.choose(json=json, quiet=quiet)
-    named = tuple(dict.fromkeys(model or ()))
-    if not named:
-        raise InputError("no model is named", fix="Give at least one --model")
+    named = named_models(model)
     if choose > len(named):
         raise InputError(f"--choose {choose} needs as many models, got {len(named)}", fix="Name more with --model")
     configs = [
@@ -108,11 +117,20 @@ def evaluate_answerer_cli(
             definitions=definitions,
             centring=centring,
             leanings=str(leanings or ""),
+            samples=samples,
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            price_in=price_in,
+            price_out=price_out,
         )
         for one in named
     ]
     if save_leanings and leanings:
         raise InputError("--save-leanings learns from what a model says by itself", fix="Leave --leanings out")
+    if save_leanings and save_leanings.exists():
+        from twenty_questions.labelling.leaning_files import read_leanings
+
+        read_leanings(save_leanings)  # what is something else is refused before any work is done
     from twenty_questions.labelling.opening import open_labeller
 
     done = evaluate_answerer(
@@ -165,12 +183,13 @@ def evaluate_answerer(
     """
     from furikaeri_common.artifacts import fingerprint_of, write_json, write_json_lines
     from furikaeri_common.documents import jsonable
+    from furikaeri_common.models.usage import usage_of
     from furikaeri_common.runs import find_unfinished, start_run
     from twenty_questions.experiments import read_labels
     from twenty_questions.labelling.leaning_files import write_leanings
-    from twenty_questions.labelling.leanings import fit_leanings
     from twenty_questions.studies.answerers import study_answerers
     from twenty_questions.studies.gold_pairs import gold_pairs, sample_keywords, spelled
+    from twenty_questions.studies.learned_leanings import leanings_of
     from twenty_questions.studies.predictions import label_pairs, write_predictions
 
     labels = read_labels(gold)
@@ -200,12 +219,14 @@ def evaluate_answerer(
                 raise InputError(f"two models are called {labeller.name!r}", fix="Name each model once")
             with showing_pairs(output, labeller.name, pairs.size) as on_progress:
                 told = label_pairs(labeller, pairs, runs / STORE, given=given, on_progress=on_progress)
+            usage = usage_of(labeller)
             # A model is let go before the next one is opened.
             del labeller
             probabilities[told.name], identities[told.name] = told.probabilities, told.identity
             rate = told.labelled / told.seconds if told.labelled else math.nan
-            paces.append(Pace(told.name, told.labelled, told.seconds, rate))
-        result = study_answerers(pairs, probabilities, study)
+            paces.append(Pace(told.name, told.labelled, told.seconds, rate, usage))
+        by_rule = np.zeros(pairs.size, dtype=np.bool_) if given is None else np.isfinite(given)
+        result = study_answerers(pairs, probabilities, study, by_rule=by_rule)
         for figures in result.answerers:
             run.log(
                 {
@@ -225,11 +246,12 @@ def evaluate_answerer(
                 for one in result.disagreements
             ),
         )
-        by_rule = 0 if given is None else int(np.isfinite(given).sum())
-        done = Evaluated(result, by_rule, tuple(paces), run.path)
+        done = Evaluated(result, int(by_rule.sum()), tuple(paces), run.path)
         write_json(run.path / "results.json", jsonable({**document_of(done), "identities": identities}))
         if save_leanings is not None:
-            questions = [pairs.questions[column] for column in pairs.question_of]
-            learned = {name: fit_leanings(p_yes, pairs.answers, questions) for name, p_yes in probabilities.items()}
+            try:
+                learned = {name: leanings_of(pairs, p_yes, ~by_rule) for name, p_yes in probabilities.items()}
+            except ValueError as error:
+                raise InputError(f"{gold}: teaches no leanings ({error})", fix="Leave --save-leanings out") from error
             write_leanings(save_leanings, {name: (identities[name], one) for name, one in learned.items()})
     return done

@@ -5,57 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
 from furikaeri_cli.options import Device, Json, Quiet, Runs
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import Embeddings
 from furikaeri_cli.tq.embeddings import encoder_for
+from furikaeri_cli.tq.games_read import Replays, read_recorded_games
 from furikaeri_common.embedders import Encoder
 from furikaeri_common.errors import InputError, MissingExtraError
+from twenty_questions.game_files import GamesRead
 from twenty_questions.studies.games import GameFigures, GamesStudy
 from twenty_questions.studies.intervals import Estimate
-from twenty_questions.transcripts import Game
 
-__all__ = ["Damaged", "GamesRead", "evaluate_games", "evaluate_games_cli", "read_all_games"]
-
-_DAMAGE_TOLD = 5
-
-
-class Damaged(NamedTuple):
-    """A file that could not be read: which, and why."""
-
-    file: str
-    reason: str
-
-
-class GamesRead(NamedTuple):
-    """The games of many files.
-
-    Attributes:
-        games: in the order of the files.
-        files: how many files were read.
-        damaged: the others.
-    """
-
-    games: tuple[Game, ...]
-    files: int
-    damaged: tuple[Damaged, ...]
+__all__ = ["evaluate_games", "evaluate_games_cli"]
 
 
 def evaluate_games_cli(
-    replays: Annotated[
-        list[Path], typer.Argument(metavar="REPLAYS...", help="Game files, Kaggle replays, or folders of them.")
-    ],
-    embeddings: Annotated[
-        str,
-        typer.Option(
-            "--embeddings",
-            metavar="MODEL",
-            help="A sentence embedder by folder or name; auto: the usual one if it is here; off: none.",
-        ),
-    ] = "auto",
+    replays: Replays,
+    embeddings: Embeddings = "auto",
     device: Device = "auto",
     least_games: Annotated[int, typer.Option("--least-games", min=1, help="Leave out players with fewer games.")] = 1,
     plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw find rate against mean reward.")] = True,
@@ -68,7 +38,8 @@ def evaluate_games_cli(
     A guesser's score is the mean, over its games, of the largest cosine similarity between any of its guesses and the
     keyword; an answerer's is that of its partners' guesses; their sum ranks players. Games that bisect the alphabet
     (handshake answered yes, or half of the questions about order) have no such score: there the find rate and the mean
-    reward count. Intervals are 95 %. Damaged files are named and passed over.
+    reward count. Intervals are 95 %. Damaged files are named and passed over; a copy
+    of a file counts once.
 
     Examples:
         tq evaluate games replays/
@@ -76,11 +47,7 @@ def evaluate_games_cli(
         tq evaluate games replays/ --least-games 20 --json
     """
     output = Output.choose(json=json, quiet=quiet)
-    read = read_all_games(replays, output)
-    for one in read.damaged[:_DAMAGE_TOLD]:
-        output.warn(one.reason)
-    if len(read.damaged) > _DAMAGE_TOLD:
-        output.warn(f"{len(read.damaged) - _DAMAGE_TOLD} more files cannot be used")
+    read = read_recorded_games(replays, output)
     if not read.games:
         raise InputError(
             f"{', '.join(map(str, replays))}: no games are found",
@@ -91,32 +58,6 @@ def evaluate_games_cli(
         read, replays, encoder=encoder, embeddings=name, least_games=least_games, plot=plot, runs=runs, output=output
     )
     _print(output, study, read, folder)
-
-
-def read_all_games(paths: Sequence[Path], output: Output) -> GamesRead:
-    """Read the games of files and of all JSON files in folders, each once; damaged ones are told apart.
-
-    Raises:
-        InputError: if a path does not exist.
-    """
-    from twenty_questions.transcripts import read_games
-
-    files: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path}: there is no such file or folder")
-        for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
-            files.setdefault(file.resolve(), file)
-    games: list[Game] = []
-    damaged: list[Damaged] = []
-    for number, file in enumerate(files.values(), start=1):
-        try:
-            games.extend(read_games(file))
-        except InputError as error:
-            damaged.append(Damaged(str(file), error.message))
-        if len(files) >= 200 and number % (len(files) // 10) == 0:
-            output.note(f"files: {number:,} of {len(files):,}")
-    return GamesRead(tuple(games), len(files) - len(damaged), tuple(damaged))
 
 
 def evaluate_games(
@@ -172,7 +113,8 @@ def evaluate_games(
 
 
 def _document(study: GamesStudy, read: GamesRead, folder: Path) -> dict[str, Any]:
-    return {**study._asdict(), "files": read.files, "damaged": read.damaged, "run": str(folder)}
+    found = {"files": read.files, "repeated_files": read.repeated, "damaged": read.damaged}
+    return {**study._asdict(), **found, "run": str(folder)}
 
 
 def _score(estimate: Estimate) -> str:

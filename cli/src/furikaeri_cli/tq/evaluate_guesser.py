@@ -10,8 +10,22 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from furikaeri_cli.options import BaseUrl, Device, Json, Models, PromptName, Quiet, Runs, Seed, Table, Weights, Workers
+from furikaeri_cli.options import (
+    BaseUrl,
+    Device,
+    Json,
+    Leanings,
+    Models,
+    PromptName,
+    Quiet,
+    Runs,
+    Seed,
+    Table,
+    Weights,
+    Workers,
+)
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import Embeddings
 from furikaeri_cli.tq.embeddings import encoder_for
 from furikaeri_cli.tq.simulate import Setting
 from furikaeri_common.embedders import Encoder
@@ -57,14 +71,8 @@ def evaluate_guesser_cli(
     weights: Weights = "full",
     device: Device = "auto",
     prompt: PromptName = "original",
-    embeddings: Annotated[
-        str,
-        typer.Option(
-            "--embeddings",
-            metavar="MODEL",
-            help="A sentence embedder by folder or name; auto: the usual one if it is here; off: none.",
-        ),
-    ] = "auto",
+    leanings: Leanings = None,
+    embeddings: Embeddings = "auto",
     table: Table = None,
     runs: Runs = Path("runs"),
     workers: Workers = 0,
@@ -101,7 +109,14 @@ def evaluate_guesser_cli(
         )
     panel = None
     if asks_models:
-        panel = panel_of(list(model or ()), base_url=base_url, weights=weights, device=device, prompt=prompt)
+        panel = panel_of(
+            list(model or ()),
+            base_url=base_url,
+            weights=weights,
+            device=device,
+            prompt=prompt,
+            leanings=str(leanings or ""),
+        )
     encoder, name = encoder_for(embeddings, device, output, "There are no guesser scores")
     results, folder = evaluate_guesser(
         settings,
@@ -197,7 +212,10 @@ def evaluate_guesser(
         "games": games,
         "rounds": rounds,
     }
-    data = {name: fingerprint_of(path) for name, path in {"table": table, "labels": labels}.items() if path}
+    # A prompt and leanings are known by their files, which may change; a prompt that comes by name does not.
+    asked = [Path(file) for model in panel.models for file in (model.prompt, model.leanings)] if panel else []
+    files = {"table": table, "labels": labels} | {str(file): file for file in asked if file.is_file()}
+    data = {name: fingerprint_of(path) for name, path in files.items() if path}
     unfinished = find_unfinished(runs, "tq evaluate guesser", config, seed=seed, data=data)
     with start_run(runs, "tq evaluate guesser", config, seed=seed, data=data, resume=unfinished) as run:
         with showing_progress(output, "games", len(tasks)) as on_progress:

@@ -11,6 +11,16 @@ import typer
 
 from furikaeri_cli.options import BaseUrl, Device, Json, Model, PromptName, Quiet, Seed, Weights
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import (
+    Concurrency,
+    KeywordsAsked,
+    PriceIn,
+    PriceOut,
+    QuestionsAsked,
+    RequestsPerMinute,
+    Shard,
+    named_model,
+)
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,12 +56,8 @@ class Judged(NamedTuple):
 
 def precompute_gold_cli(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The CSV to write.")],
-    keywords: Annotated[
-        Path, typer.Option("--keywords", metavar="FILE", help="A keyword list, a text file, or a table's folder.")
-    ],
-    questions: Annotated[
-        Path, typer.Option("--questions", metavar="FILE", help="A question list, a text file, or a table's folder.")
-    ],
+    keywords: KeywordsAsked,
+    questions: QuestionsAsked,
     model: Model = None,
     base_url: BaseUrl = "",
     weights: Weights = "full",
@@ -65,19 +71,11 @@ def precompute_gold_cli(
     ] = "sampling",
     temperature: Annotated[float, typer.Option("--temperature", min=0.01, help="Of the draws.")] = 1.0,
     prompt: PromptName = "original",
-    shard: Annotated[
-        int, typer.Option("--shard", min=1, help="Keywords in a shard: with all questions, what a kill can lose.")
-    ] = 4,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, help="Requests to a server under way at once.")
-    ] = 8,
-    requests_per_minute: Annotated[
-        float, typer.Option("--requests-per-minute", min=0.0, help="Requests to a server at most; 0: no limit.")
-    ] = 0.0,
-    price_in: Annotated[
-        float, typer.Option("--price-in", min=0.0, help="What a million tokens read cost, to report the cost.")
-    ] = 0.0,
-    price_out: Annotated[float, typer.Option("--price-out", min=0.0, help="The same for tokens written.")] = 0.0,
+    shard: Shard = 4,
+    concurrency: Concurrency = 8,
+    requests_per_minute: RequestsPerMinute = 0.0,
+    price_in: PriceIn = 0.0,
+    price_out: PriceOut = 0.0,
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -90,7 +88,7 @@ def precompute_gold_cli(
     on when it is given again.
 
     Examples:
-        tq precompute gold gold.csv --keywords words.txt --questions questions.txt --model gemma
+        tq precompute gold gold.csv --keywords words.txt --questions questions.txt --model gemma \\
             --base-url http://localhost:8000/v1
         tq precompute gold gold.csv --keywords words.txt --questions questions.txt --model qwen --by wording --votes 7
     """
@@ -101,10 +99,8 @@ def precompute_gold_cli(
     from twenty_questions.question_sources.question_lists import read_questions
     from twenty_questions.sources.keyword_lists import read_keyword_list
 
-    if not model:
-        raise InputError("no model is named", fix="Give --model")
     config = LabellerConfig(
-        model=model,
+        model=named_model(model),
         base_url=base_url,
         weights=weights,
         device=device,
@@ -126,7 +122,7 @@ def precompute_gold_cli(
         per_shard=shard,
         output=output,
         open_text=open_writer,
-        open_model=open_labeller,
+        open_model=lambda config: open_labeller(config, on_note=output.note),
     )
     _print(output, judged)
 

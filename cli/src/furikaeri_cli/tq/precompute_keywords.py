@@ -10,6 +10,7 @@ import typer
 
 from furikaeri_cli.options import Device, Json, Quiet, Seed
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import Embeddings
 from furikaeri_cli.tq.word_lists import (
     LIST_HELP,
     Against,
@@ -17,6 +18,7 @@ from furikaeri_cli.tq.word_lists import (
     Exclude,
     Given,
     Least,
+    Limit,
     Out,
     Smoothing,
     TrainShare,
@@ -28,12 +30,12 @@ from furikaeri_common.errors import InputError
 from twenty_questions.sources.keyword_lists import KeywordList
 from twenty_questions.sources.merging import merge_lists, merge_samples
 from twenty_questions.sources.named_lists import read_named_list
-from twenty_questions.sources.wordnet import Lemmas, WordNet, descendants, find_synset, lemma_names, read_wordnet
+from twenty_questions.sources.shaping import shaped
+from twenty_questions.sources.wordnet import read_wordnet
+from twenty_questions.sources.wordnet_lists import PHYSICAL, words_below, words_near
 from twenty_questions.words import Keyword
 
-__all__ = ["PHYSICAL", "file_cli", "neighbours_cli", "wordnet_cli", "wordnet_list"]
-
-PHYSICAL = "physical_entity.n.01"
+__all__ = ["file_cli", "neighbours_cli", "wordnet_cli"]
 
 _WordNet = Annotated[
     Path | None, typer.Option("--wordnet", metavar="DIR", help="A WordNet folder instead of the machine's.")
@@ -51,6 +53,7 @@ def wordnet_cli(
     wordnet: _WordNet = None,
     least: Least = 1,
     smoothing: Smoothing = 0.0,
+    limit: Limit = 0,
     cap: Cap = None,
     exclude: Exclude = None,
     against: Against = None,
@@ -64,18 +67,10 @@ def wordnet_cli(
         tq precompute keywords wordnet animals.jsonl --synset animal.n.01 --lemmas all --against words.txt
     """
     output = Output.choose(json=json, quiet=quiet)
-    shaping = shaping_for(out, least, smoothing, cap, exclude)
+    shaping = shaping_for(out, least, smoothing, limit, cap, exclude)
     known = read_named_list(against) if against else None
-    made = wordnet_list(read_wordnet(wordnet), synset, lemmas, instances=instances)
-    finish(output, out, shaping.of(made), known.keywords if known else ())
-
-
-def wordnet_list(held: WordNet, synset: str, lemmas: Lemmas, *, instances: bool) -> KeywordList:
-    """Return everything below a synset as a list."""
-    below = descendants(held, find_synset(held, synset), instances=instances)
-    if not below:
-        raise InputError(f"{synset}: nothing lies below this synset", fix="Name a wider one")
-    return merge_samples([lemma_names([one], lemmas) for one in below], source="wordnet")
+    made = words_below(read_wordnet(wordnet), synset, lemmas=lemmas, instances=instances)
+    finish(output, out, shaped(made, shaping), known.keywords if known else ())
 
 
 def neighbours_cli(
@@ -91,15 +86,14 @@ def neighbours_cli(
     candidates: Annotated[
         str | None, typer.Option("--candidates", metavar="LIST", help="With embeddings: the list to choose from.")
     ] = None,
-    embedder: Annotated[
-        str, typer.Option("--embedder", help="With embeddings: a sentence embedder on this machine.")
-    ] = "all-MiniLM-L6-v2",
-    device: Device = "cpu",
+    embeddings: Embeddings = "auto",
+    device: Device = "auto",
     wordnet: _WordNet = None,
     train_share: TrainShare = 1.0,
     seed: Seed = 0,
     least: Least = 1,
     smoothing: Smoothing = 0.0,
+    limit: Limit = 0,
     cap: Cap = None,
     exclude: Exclude = None,
     against: Against = None,
@@ -115,22 +109,16 @@ def neighbours_cli(
         tq precompute keywords neighbours near.jsonl --given words.txt --by embeddings --number 50 --least 2
     """
     output = Output.choose(json=json, quiet=quiet)
-    shaping = shaping_for(out, least, smoothing, cap, exclude)
+    shaping = shaping_for(out, least, smoothing, limit, cap, exclude)
     train, rest = known_words(given, against, train_share, seed)
     if by == "wordnet":
-        from twenty_questions.sources.neighbours import wordnet_neighbours
-
-        samples = wordnet_neighbours(read_wordnet(wordnet), train, steps=steps, num_senses=senses, lemmas=lemmas)
+        made = words_near(read_wordnet(wordnet), train, steps=steps, num_senses=senses, lemmas=lemmas)
     else:
         held = (
-            read_named_list(candidates)
-            if candidates
-            else wordnet_list(read_wordnet(wordnet), PHYSICAL, lemmas, instances=False)
+            read_named_list(candidates) if candidates else words_below(read_wordnet(wordnet), PHYSICAL, lemmas=lemmas)
         )
-        samples = _by_embeddings(output, train, held, embedder, device, number)
-    if not any(samples):
-        raise InputError(f"{given}: none of its words has a neighbour", fix="Give more words, or take more steps")
-    finish(output, out, shaping.of(merge_samples(samples, source=f"neighbours by {by}")), rest, train)
+        made = _by_embeddings(output, train, held, embeddings, device, number)
+    finish(output, out, shaped(made, shaping), rest, train)
 
 
 def file_cli(
@@ -144,6 +132,7 @@ def file_cli(
     ] = "given",
     least: Least = 1,
     smoothing: Smoothing = 0.0,
+    limit: Limit = 0,
     cap: Cap = None,
     exclude: Exclude = None,
     against: Against = None,
@@ -159,22 +148,29 @@ def file_cli(
     output = Output.choose(json=json, quiet=quiet)
     if smoothing and prior == "given":
         raise InputError("--smoothing is about counts", fix="Add --prior counts")
-    shaping = shaping_for(out, least, smoothing if prior == "counts" else None, cap, exclude)
+    shaping = shaping_for(out, least, smoothing if prior == "counts" else None, limit, cap, exclude)
     known = read_named_list(against) if against else None
     try:
         made = merge_lists([read_named_list(name) for name in lists], weight)
     except ValueError as error:
         raise InputError(f"--weight: {error}", fix="Give a weight above 0 for each list, or none") from error
-    finish(output, out, shaping.of(made), known.keywords if known else ())
+    finish(output, out, shaped(made, shaping), known.keywords if known else ())
 
 
 def _by_embeddings(
-    output: Output, train: Sequence[Keyword], held: KeywordList, embedder: str, device: str, number: int
-) -> list[list[str]]:
-    from furikaeri_common.embedders import open_embedder
-    from furikaeri_common.models.places import models_folder
+    output: Output, train: Sequence[Keyword], held: KeywordList, embeddings: str, device: str, number: int
+) -> KeywordList:
+    from furikaeri_cli.tq.embeddings import encoder_for
+    from furikaeri_common.embedders import DEFAULT_EMBEDDER
     from twenty_questions.sources.neighbours import embedding_neighbours
 
-    encode = open_embedder(embedder, folders=[models_folder()], device=device)
-    output.note(f"Comparing {len(train):,} words with {len(held):,} candidates by {embedder}")
-    return embedding_neighbours(train, [keyword.name for keyword in held.keywords], encode, number=number)
+    # Without an embedder there is nothing to go on with, so the usual one is asked for by name.
+    wanted = DEFAULT_EMBEDDER if embeddings == "auto" else embeddings
+    encode, name = encoder_for(wanted, device, output, "")
+    if encode is None:
+        raise InputError("--by embeddings needs an embedder", fix="Leave --embeddings off out, or take --by wordnet")
+    output.note(f"Comparing {len(train):,} words with {len(held):,} candidates by {name}")
+    samples = embedding_neighbours(train, [keyword.name for keyword in held.keywords], encode, number=number)
+    if not any(samples):
+        raise InputError("none of the known words has a neighbour", fix="Give more candidates")
+    return merge_samples(samples, source="neighbours by embeddings")

@@ -10,12 +10,23 @@ import typer
 
 from furikaeri_cli.options import BaseUrl, Device, Json, Model, Quiet, Runs, Seed, Weights, Workers
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import (
+    Concurrency,
+    PriceIn,
+    PriceOut,
+    Requests,
+    RequestsPerMinute,
+    Temperature,
+    named_model,
+    usage_line,
+)
 from furikaeri_cli.tq.word_lists import (
     Against,
     Cap,
     Exclude,
     Given,
     Least,
+    Limit,
     Out,
     Smoothing,
     TrainShare,
@@ -23,10 +34,12 @@ from furikaeri_cli.tq.word_lists import (
     known_words,
     shaping_for,
 )
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_cli.tq.written_requests import PARTS, asking_for_texts
+from furikaeri_common.errors import WorkError
 from furikaeri_common.models.config import ModelConfig
 from twenty_questions.sources.keyword_lists import KeywordList
 from twenty_questions.sources.language_model import LlmConfig
+from twenty_questions.sources.shaping import shaped
 from twenty_questions.words import Keyword
 
 __all__ = ["Written", "llm_cli", "write_keywords"]
@@ -61,18 +74,20 @@ def llm_cli(
     base_url: BaseUrl = "",
     weights: Weights = "full",
     device: Device = "auto",
-    requests: Annotated[int, typer.Option("--requests", min=1, help="How many requests.")] = 200,
+    requests: Requests = 200,
     shown: Annotated[int, typer.Option("--shown", min=1, help="N: words drawn for a request, with replacement.")] = 10,
     asked: Annotated[int, typer.Option("--asked", min=1, help="M: words that a request asks for.")] = 20,
-    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: the likeliest text.")] = 0.8,
+    temperature: Temperature = 0.8,
     shard: Annotated[int, typer.Option("--shard", min=1, help="Requests at a time: what a kill can lose.")] = 8,
-    concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Requests under way at a server.")] = 8,
-    price_in: Annotated[float, typer.Option("--price-in", min=0.0, help="Money per million tokens read.")] = 0.0,
-    price_out: Annotated[float, typer.Option("--price-out", min=0.0, help="Money per million tokens written.")] = 0.0,
+    concurrency: Concurrency = 8,
+    requests_per_minute: RequestsPerMinute = 0.0,
+    price_in: PriceIn = 0.0,
+    price_out: PriceOut = 0.0,
     train_share: TrainShare = 1.0,
     seed: Seed = 0,
     least: Least = 1,
     smoothing: Smoothing = 0.0,
+    limit: Limit = 0,
     cap: Cap = None,
     exclude: Exclude = None,
     against: Against = None,
@@ -88,23 +103,23 @@ def llm_cli(
 
     Examples:
         tq precompute keywords llm keywords.jsonl --given words.txt --model smollm2-135m-instruct-q4_1.gguf
-        tq precompute keywords llm keywords.jsonl --given words.txt --train-share 0.5 --requests 2000 \
---model gemma2 --base-url http://localhost:11434/v1 --least 2 --cap 400
+        tq precompute keywords llm keywords.jsonl --given words.txt --train-share 0.5 --requests 2000 \\
+            --model gemma2 --base-url http://localhost:11434/v1 --least 2 --cap 400
     """
     output = Output.choose(json=json, quiet=quiet)
-    if model is None:
-        raise InputError("a language model is needed", fix="Name one with --model")
-    shaping = shaping_for(out, least, smoothing, cap, exclude)
+    named = named_model(model)
+    shaping = shaping_for(out, least, smoothing, limit, cap, exclude)
     train, rest = known_words(given, against, train_share, seed)
     written = write_keywords(
         train,
         LlmConfig(requests=requests, shown=shown, asked=asked, shard=shard, temperature=temperature),
         ModelConfig(
-            model=model,
+            model=named,
             base_url=base_url,
             weights=weights,
             device=device,
             concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
             price_in=price_in,
             price_out=price_out,
         ),
@@ -114,7 +129,7 @@ def llm_cli(
         output=output,
     )
     facts = {name: value for name, value in written._asdict().items() if name != "keywords"}
-    finish(output, out, shaping.of(written.keywords), rest, train, facts)
+    finish(output, out, shaped(written.keywords, shaping), rest, train, facts)
     output.note(_account(written))
 
 
@@ -142,13 +157,9 @@ def write_keywords(
     Raises:
         WorkError: if a request fails at every attempt, or nothing that the model wrote is a name.
     """
-    from furikaeri_cli.progress import showing_progress
     from furikaeri_common.documents import fingerprint, jsonable
-    from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.models.usage import summed_usage
     from furikaeri_common.models.writing import open_once
-    from furikaeri_common.runs import find_earlier, start_run
-    from furikaeri_common.tasks import run_tasks
     from twenty_questions.sources.keyword_lists import write_keyword_list
     from twenty_questions.sources.language_model import keywords_of_shards, shards_of, write_shard
 
@@ -156,24 +167,16 @@ def write_keywords(
     tasks = shards_of(given, config, model, identity=writer.identity, seed=seed)
     record = {"how": jsonable(config), "model": jsonable(model), "identity": jsonable(writer.identity)}
     data = {"given": fingerprint([keyword.names for keyword in given])}
-    earlier = find_earlier(runs, _COMMAND, record, seed=seed, data=data)
-    with start_run(runs, _COMMAND, record, seed=seed, data=data, resume=earlier) as run:
-        with showing_progress(output, "requests", len(tasks)) as on_progress:
-            engine = LocalProcesses(workers)
-            report = run_tasks(write_shard, tasks, store=run.path / "parts", engine=engine, on_progress=on_progress)
-        if report.failures:
-            raise WorkError(
-                f"{len(report.failures)} of {len(tasks)} shards of requests failed, the first: "
-                f"{report.failures[0].error}",
-                fix="Run the same command again to ask only for what is missing",
-            )
+    with asking_for_texts(
+        _COMMAND, write_shard, tasks, record=record, data=data, seed=seed, runs=runs, workers=workers, output=output
+    ) as (run, report):
         samples = [sample for value in report.values for sample in value["samples"]]
         try:
             made = keywords_of_shards(report.values, source=writer.name)
         except ValueError as error:
             raise WorkError(
                 f"{writer.name} wrote nothing that is a name in {len(samples)} requests",
-                fix=f"Look at the texts below {run.path / 'parts'}, or take another model",
+                fix=f"Look at the texts below {run.path / PARTS}, or take another model",
             ) from error
         write_keyword_list(run.path / "keywords.jsonl", made)
         written = Written(
@@ -195,5 +198,5 @@ def _account(written: Written) -> str:
         f"Kept in {written.folder}",
     ]
     if written.usage:
-        lines.insert(1, ", ".join(f"{name.replace('_', ' ')}: {value:,.6g}" for name, value in written.usage.items()))
+        lines.insert(1, usage_line(written.usage))
     return "\n".join(lines)

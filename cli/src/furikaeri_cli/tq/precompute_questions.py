@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from furikaeri_cli.options import Device, Json, Quiet
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import Embeddings
+from furikaeri_cli.tq.games_read import Replays, read_recorded_games
 from furikaeri_common.errors import InputError
 from twenty_questions.question_sources.near_duplicates import THRESHOLD, Merged, Pair, merge_near_duplicates
 from twenty_questions.question_sources.question_lists import (
@@ -20,10 +21,7 @@ from twenty_questions.question_sources.question_lists import (
     write_questions,
 )
 
-if TYPE_CHECKING:
-    from twenty_questions.question_sources.mined import GamesRead, Mined
-
-__all__ = ["Out", "letters_cli", "merge_cli", "mine_cli", "mine_files"]
+__all__ = ["Out", "letters_cli", "merge_cli", "mine_cli"]
 
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The question list to write, such as questions.jsonl.")]
 
@@ -62,10 +60,7 @@ def letters_cli(
 
 def mine_cli(
     out: Out,
-    replays: Annotated[
-        list[Path],
-        typer.Argument(metavar="REPLAYS...", help="Files of games, or folders of them: our own, or Kaggle's replays."),
-    ],
+    replays: Replays,
     least: Annotated[int, typer.Option("--least", min=1, help="Keep what was asked in at least so many games.")] = 2,
     json: Json = False,
     quiet: Quiet = False,
@@ -79,11 +74,12 @@ def mine_cli(
         tq precompute questions mine mined.jsonl replays/ --least 3
         tq precompute questions mine mined.jsonl games.json 57384123.json --json
     """
+    from twenty_questions.question_sources.mined import mine
+
     output = Output.choose(json=json, quiet=quiet)
     require_writable(out)
-    read, mined = mine_files(replays, least, output)
-    for damage in read.damaged:
-        output.warn(f"{damage}; the other files are used")
+    read = read_recorded_games(replays, output)
+    mined = mine(read.games, least_count=least)
     facts = {
         "games": len(read.games),
         "files": read.files,
@@ -100,27 +96,6 @@ def mine_cli(
     _finish(output, out, mined.questions, f"none was asked in {least} games: lower --least, or give more games", facts)
 
 
-def mine_files(replays: Sequence[Path], least: int, output: Output) -> tuple[GamesRead, Mined]:
-    """Read files and folders of games, and mine them.
-
-    Args:
-        replays: files and folders.
-        least: in how many games a question must have been asked.
-        output: who is told of progress.
-    """
-    from furikaeri_cli.progress import showing_progress
-    from furikaeri_common.tasks import Progress
-    from twenty_questions.question_sources.mined import game_files, mine, read_all_games
-
-    files = game_files(replays)
-    with showing_progress(output, "files", len(files)) as on_progress:
-        began = time.monotonic()
-        read = read_all_games(
-            files, lambda done: on_progress(Progress("finished", "", done, len(files), "", time.monotonic() - began))
-        )
-    return read, mine(read.games, least_count=least)
-
-
 def merge_cli(
     out: Out,
     lists: Annotated[
@@ -130,12 +105,7 @@ def merge_cli(
     threshold: Annotated[
         float, typer.Option("--threshold", min=0.01, max=1.0, help="Least cosine of near-duplicates.")
     ] = THRESHOLD,
-    embeddings: Annotated[
-        str,
-        typer.Option(
-            "--embeddings", metavar="MODEL", help="A sentence embedder: folder or name; auto; off: words only."
-        ),
-    ] = "auto",
+    embeddings: Embeddings = "auto",
     device: Device = "auto",
     examples: Annotated[
         int, typer.Option("--examples", min=0, help="Pairs to show on either side of the threshold.")

@@ -10,8 +10,19 @@ import typer
 
 from furikaeri_cli.options import BaseUrl, Device, Json, Model, Quiet, Runs, Seed, Weights, Workers
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import (
+    Concurrency,
+    PriceIn,
+    PriceOut,
+    Requests,
+    RequestsPerMinute,
+    Temperature,
+    named_model,
+    usage_line,
+)
 from furikaeri_cli.tq.precompute_questions import Out
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_cli.tq.written_requests import PARTS, asking_for_texts
+from furikaeri_common.errors import WorkError
 from furikaeri_common.models.config import ModelConfig
 from twenty_questions.question_sources.question_lists import require_writable, write_questions
 
@@ -47,15 +58,16 @@ def llm_cli(
     base_url: BaseUrl = "",
     weights: Weights = "full",
     device: Device = "auto",
-    requests: Annotated[int, typer.Option("--requests", min=1, help="How many requests.")] = 200,
+    requests: Requests = 200,
     shown: Annotated[int, typer.Option("--shown", min=2, help="N: keywords drawn by the prior for a request.")] = 20,
     asked: Annotated[int, typer.Option("--asked", min=1, help="Questions that a request asks for.")] = 5,
-    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: the likeliest text.")] = 0.8,
+    temperature: Temperature = 0.8,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest text of a request.")] = 256,
     least: Annotated[int, typer.Option("--least", min=1, help="Keep what at least so many requests gave.")] = 1,
-    concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Requests under way at a server.")] = 8,
-    price_in: Annotated[float, typer.Option("--price-in", min=0.0, help="Money per million tokens read.")] = 0.0,
-    price_out: Annotated[float, typer.Option("--price-out", min=0.0, help="Money per million tokens written.")] = 0.0,
+    concurrency: Concurrency = 8,
+    requests_per_minute: RequestsPerMinute = 0.0,
+    price_in: PriceIn = 0.0,
+    price_out: PriceOut = 0.0,
     seed: Seed = 0,
     runs: Runs = Path("runs"),
     workers: Workers = 0,
@@ -70,25 +82,25 @@ def llm_cli(
 
     Examples:
         tq precompute questions llm made.jsonl --keywords keywords.jsonl --model smollm2-135m-instruct-q4_1.gguf
-        tq precompute questions llm made.jsonl --keywords keywords.jsonl --requests 2000 --model gemma2 \
---base-url http://localhost:11434/v1 --least 2
+        tq precompute questions llm made.jsonl --keywords keywords.jsonl --requests 2000 \\
+            --model gemma2 --base-url http://localhost:11434/v1 --least 2
     """
     from twenty_questions.question_sources.language_model import HalvingConfig
     from twenty_questions.sources.keyword_lists import read_keyword_list
 
     output = Output.choose(json=json, quiet=quiet)
-    if model is None:
-        raise InputError("a language model is needed", fix="Name one with --model")
+    named = named_model(model)
     require_writable(out)
     written = write_halving_questions(
         read_keyword_list(keywords),
         HalvingConfig(requests=requests, names=shown, wanted=asked, temperature=temperature, max_tokens=max_tokens),
         ModelConfig(
-            model=model,
+            model=named,
             base_url=base_url,
             weights=weights,
             device=device,
             concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
             price_in=price_in,
             price_out=price_out,
         ),
@@ -113,7 +125,7 @@ def llm_cli(
     output.result(value, f"{len(made.questions):,} questions in {out}")
     lines = [f"{made.texts:,} requests, {made.empty:,} of which gave no question; left out: {left_out}"]
     if written.usage:
-        lines.append(", ".join(f"{name.replace('_', ' ')}: {count:,.6g}" for name, count in written.usage.items()))
+        lines.append(usage_line(written.usage))
     output.note("\n".join([*lines, f"Kept in {written.folder}"]))
 
 
@@ -143,13 +155,9 @@ def write_halving_questions(
     Raises:
         WorkError: if a request fails at every attempt, or the model wrote no question.
     """
-    from furikaeri_cli.progress import showing_progress
     from furikaeri_common.documents import fingerprint, jsonable
-    from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.models.usage import summed_usage
     from furikaeri_common.models.writing import open_once
-    from furikaeri_common.runs import find_earlier, start_run
-    from furikaeri_common.tasks import run_tasks
     from twenty_questions.question_sources.language_model import (
         collect,
         halving_tasks,
@@ -162,24 +170,16 @@ def write_halving_questions(
     tasks = halving_tasks(names, keywords.prior, config, model, identity=writer.identity, seed=seed)
     record = {"how": jsonable(config), "model": jsonable(model), "identity": jsonable(writer.identity)}
     data = {"keywords": fingerprint([names, keywords.prior])}
-    earlier = find_earlier(runs, _COMMAND, record, seed=seed, data=data)
-    with start_run(runs, _COMMAND, record, seed=seed, data=data, resume=earlier) as run:
-        with showing_progress(output, "requests", len(tasks)) as on_progress:
-            engine = LocalProcesses(workers)
-            report = run_tasks(write_part, tasks, store=run.path / "parts", engine=engine, on_progress=on_progress)
-        if report.failures:
-            raise WorkError(
-                f"{len(report.failures)} of {len(tasks)} batches of requests failed, the first: "
-                f"{report.failures[0].error}",
-                fix="Run the same command again to ask only for what is missing",
-            )
+    with asking_for_texts(
+        _COMMAND, write_part, tasks, record=record, data=data, seed=seed, runs=runs, workers=workers, output=output
+    ) as (run, report):
         texts = [text for value in report.values for text in value["texts"]]
         shown = shown_names(names, keywords.prior, config, seed=seed)
         made = collect(texts, shown, least_count=least, source=writer.name)
         if not made.questions:
             raise WorkError(
                 f"no question is left of {len(texts)} texts that {writer.name} wrote",
-                fix=f"Look at them below {run.path / 'parts'}; take another model, or lower --least",
+                fix=f"Look at them below {run.path / PARTS}; take another model, or lower --least",
             )
         write_questions(run.path / "questions.jsonl", made.questions)
         written = Written(made, summed_usage([value["usage"] for value in report.values]), run.path)

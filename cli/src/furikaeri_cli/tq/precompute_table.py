@@ -10,6 +10,19 @@ import typer
 
 from furikaeri_cli.options import BaseUrl, Device, Json, Leanings, Models, PromptName, Quiet, Weights
 from furikaeri_cli.output import Output
+from furikaeri_cli.tq.asking import (
+    Centring,
+    Concurrency,
+    Definitions,
+    KeywordsAsked,
+    PriceIn,
+    PriceOut,
+    QuestionsAsked,
+    RequestsPerMinute,
+    Samples,
+    Shard,
+    named_models,
+)
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,30 +63,18 @@ class Labelled(NamedTuple):
 
 def precompute_table_cli(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write the table to.")],
-    keywords: Annotated[
-        Path, typer.Option("--keywords", metavar="FILE", help="A keyword list, a text file, or a table's folder.")
-    ],
-    questions: Annotated[
-        Path, typer.Option("--questions", metavar="FILE", help="A question list, a text file, or a table's folder.")
-    ],
+    keywords: KeywordsAsked,
+    questions: QuestionsAsked,
     model: Models = None,
     base_url: BaseUrl = "",
     weights: Weights = "full",
     device: Device = "auto",
     prompt: PromptName = "original",
-    definitions: Annotated[
-        bool, typer.Option("--definitions", help="Put WordNet's definition of the keyword into the prompt.")
-    ] = False,
-    centring: Annotated[
-        bool, typer.Option("--centring", help="Measure a question's answers against those about reference things.")
-    ] = False,
+    definitions: Definitions = False,
+    centring: Centring = False,
     leanings: Leanings = None,
-    samples: Annotated[
-        int, typer.Option("--samples", min=1, help="Answers drawn from a server that tells no probabilities.")
-    ] = 8,
-    shard: Annotated[
-        int, typer.Option("--shard", min=1, help="Keywords in a shard: with all questions, what a kill can lose.")
-    ] = 16,
+    samples: Samples = 8,
+    shard: Shard = 16,
     average: Annotated[
         Literal["mean", "log-odds"], typer.Option("--average", help="What is averaged over models.")
     ] = "mean",
@@ -91,16 +92,10 @@ def precompute_table_cli(
     calibrated: Annotated[
         Literal["average", "models"], typer.Option("--calibrated", help="What is mapped: the average, or each model.")
     ] = "average",
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, help="Requests to a server under way at once.")
-    ] = 8,
-    requests_per_minute: Annotated[
-        float, typer.Option("--requests-per-minute", min=0.0, help="Requests to a server at most; 0: no limit.")
-    ] = 0.0,
-    price_in: Annotated[
-        float, typer.Option("--price-in", min=0.0, help="What a million tokens read cost, to report the cost.")
-    ] = 0.0,
-    price_out: Annotated[float, typer.Option("--price-out", min=0.0, help="The same for tokens written.")] = 0.0,
+    concurrency: Concurrency = 8,
+    requests_per_minute: RequestsPerMinute = 0.0,
+    price_in: PriceIn = 0.0,
+    price_out: PriceOut = 0.0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -116,7 +111,7 @@ def precompute_table_cli(
     Examples:
         tq precompute table my-table --keywords keywords.jsonl --questions questions.jsonl --model qwen --model llama
         tq precompute table my-table --keywords words.txt --questions questions.txt --model a --calibrate gold.csv
-        tq precompute table my-table --keywords words.txt --questions questions.txt --model llama
+        tq precompute table my-table --keywords words.txt --questions questions.txt --model llama \\
             --base-url http://localhost:8000/v1 --concurrency 32
     """
     output = Output.choose(json=json, quiet=quiet)
@@ -127,9 +122,7 @@ def precompute_table_cli(
     from twenty_questions.question_sources.question_lists import read_questions
     from twenty_questions.sources.keyword_lists import read_keyword_list
 
-    named = model or []
-    if not named or len(set(named)) < len(named):
-        raise InputError("expected --model with a model, each one once", fix="Name models that differ")
+    named = named_models(model)
     if weight and (len(weight) != len(named) or not any(weight)):
         raise InputError(f"expected --weight for each of {len(named)} models, one above 0, got {weight}")
     configs = [
@@ -166,7 +159,7 @@ def precompute_table_cli(
         gold=gold,
         per_shard=shard,
         output=output,
-        open_model=open_labeller,
+        open_model=lambda config: open_labeller(config, on_note=output.note),
     )
     from furikaeri_cli.tq.labelled_report import print_labelled
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 from twenty_questions.sources.keyword_lists import KeywordList, require_writable, write_keyword_list
-from twenty_questions.sources.merging import cut_off, without_words
+from twenty_questions.sources.merging import without_words
 from twenty_questions.sources.named_lists import read_named_list
-from twenty_questions.sources.priors import cap_ratio, prior_of_counts
 from twenty_questions.sources.recall import AtCutOff, evaluate_list, split_words
+from twenty_questions.sources.shaping import Shaping
 from twenty_questions.words import Keyword
 
 __all__ = [
@@ -25,8 +24,8 @@ __all__ = [
     "Exclude",
     "Given",
     "Least",
+    "Limit",
     "Out",
-    "Shaping",
     "Smoothing",
     "TrainShare",
     "finish",
@@ -45,6 +44,7 @@ Against = Annotated[
 ]
 Exclude = Annotated[str | None, typer.Option("--exclude", metavar="LIST", help="Words to leave out: a list.")]
 Least = Annotated[int, typer.Option("--least", min=1, help="Keep only words that were named at least so many times.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Keep so many words at most, the likeliest; 0: all.")]
 Smoothing = Annotated[float, typer.Option("--smoothing", min=0.0, help="The prior follows count + this.")]
 Cap = Annotated[float | None, typer.Option("--cap", min=1.0, help="Largest ratio of two priors (10 and 400 once).")]
 TrainShare = Annotated[
@@ -53,40 +53,22 @@ TrainShare = Annotated[
 ]
 
 
-class Shaping(NamedTuple):
-    """What is done to a list before it is written.
-
-    Attributes:
-        least: the lowest count that is kept.
-        smoothing: added to counts for the prior; None: the prior stays as it is.
-        cap: the largest ratio of two priors; None: no limit.
-        exclude: words to leave out; None: none.
-    """
-
-    least: int = 1
-    smoothing: float | None = 0.0
-    cap: float | None = None
-    exclude: KeywordList | None = None
-
-    def of(self, keywords: KeywordList) -> KeywordList:
-        """Return the list as it is to be written."""
-        try:
-            kept = keywords if self.exclude is None else without_words(keywords, self.exclude.keywords)
-            kept = cut_off(kept, self.least)
-        except ValueError as error:
-            raise InputError(f"no keyword is left: {error}", fix="Lower --least, or exclude less") from error
-        prior = kept.prior if self.smoothing is None else prior_of_counts(kept.counts, smoothing=self.smoothing)
-        return dataclasses.replace(kept, prior=prior if self.cap is None else cap_ratio(prior, self.cap))
-
-
 def known_words(
     given: str, against: str | None, train_share: float, seed: int
 ) -> tuple[Sequence[Keyword], Sequence[Keyword]]:
-    """Return the known words that make a list, and those that judge it: the rest, or a list of their own."""
+    """Return the known words that make a list, and those that judge it.
+
+    They are the rest, or those of a list of their own that are not among the words that make it.
+    """
     split = split_words(read_named_list(given).keywords, train_share=train_share, seed=seed)
     if not split.train:
         raise InputError(f"{given}: no word falls into a share of {train_share:g}", fix="Raise --train-share")
-    return split.train, read_named_list(against).keywords if against else split.validation
+    if not against:
+        return split.train, split.validation
+    try:
+        return split.train, without_words(read_named_list(against), split.train).keywords
+    except ValueError as error:
+        raise InputError(f"{against}: all of its words make the list", fix="Lower --train-share") from error
 
 
 def finish(
@@ -131,7 +113,10 @@ def _plain(found: AtCutOff, words: int) -> dict[str, Any]:
     return {"words": words, "exact": found.recall_exact, "by_the_game": found.recall, "precision": found.precision}
 
 
-def shaping_for(out: Path, least: int, smoothing: float | None, cap: float | None, exclude: str | None) -> Shaping:
+def shaping_for(
+    out: Path, least: int, smoothing: float | None, limit: int, cap: float | None, exclude: str | None
+) -> Shaping:
     """Return the shaping that options ask for; refuse a place that is taken before any work is done."""
     require_writable(out)
-    return Shaping(least, smoothing, cap, read_named_list(exclude) if exclude else None)
+    excluded = read_named_list(exclude).keywords if exclude else ()
+    return Shaping(least=least, smoothing=smoothing, limit=limit, cap=cap or 0.0, exclude=excluded)

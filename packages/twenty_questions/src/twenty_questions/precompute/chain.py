@@ -85,7 +85,6 @@ class Listener:
     Attributes:
         requests: of what models are asked to write.
         labels: of pairs.
-        opening: what a labeller that is opened has to say.
     """
 
     requests: Callable[[Progress], None] = lambda progress: None
@@ -93,19 +92,20 @@ class Listener:
 
 
 def data_of(recipe: PrecomputeRecipe) -> dict[str, str]:
-    """Return the SHA-256 of every file and folder that a recipe reads.
+    """Return the SHA-256 of every file and folder that a recipe reads, by the name that the recipe gives it.
 
     Raises:
         InputError: if one is missing.
     """
     words = [source.given for source in recipe.keywords.sources if isinstance(source, WrittenWords | NeighbourWords)]
     words += [source.list for source in recipe.keywords.file]
-    named = [name for name in (*words, recipe.keywords.exclude) if name and name != PUBLIC]
-    files = [place_of(name) for name in (*named, *recipe.questions.file)]
-    files += [Path(name) for source in recipe.questions.games for name in source.games]
-    files += [Path(recipe.table.gold)] if recipe.table.gold else []
-    files += [Path(model.leanings) for model in recipe.models if model.leanings]
-    return {path.name or str(path): fingerprint_of(path) for path in dict.fromkeys(files)}
+    lists = [name for name in (*words, recipe.keywords.exclude) if name and name != PUBLIC]
+    files = {name: place_of(name) for name in (*lists, *recipe.questions.file)}
+    others = [name for source in recipe.questions.games for name in source.games]
+    others += [recipe.table.gold] if recipe.table.gold else []
+    others += [model.leanings for model in recipe.models if model.leanings]
+    files |= {name: Path(name) for name in others}
+    return {name: fingerprint_of(path) for name, path in files.items()}
 
 
 def stages_of(

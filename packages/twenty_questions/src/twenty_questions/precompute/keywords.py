@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.errors import WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import model_part
 from furikaeri_common.models.writing import open_once
@@ -20,14 +17,14 @@ from twenty_questions.precompute.recipe import (
     WrittenWords,
 )
 from twenty_questions.sources.keyword_lists import KeywordList
-from twenty_questions.sources.language_model import LlmConfig, keywords_of_shards, shards_of, write_shard
-from twenty_questions.sources.merging import cut_off, merge_lists, merge_samples, without_words
+from twenty_questions.sources.language_model import keywords_of_shards, shards_of, write_shard
+from twenty_questions.sources.merging import merge_lists
 from twenty_questions.sources.named_lists import read_named_list
-from twenty_questions.sources.neighbours import wordnet_neighbours
-from twenty_questions.sources.priors import cap_ratio, prior_of_counts
-from twenty_questions.sources.wordnet import descendants, find_synset, lemma_names, read_wordnet
+from twenty_questions.sources.shaping import Shaping, shaped
+from twenty_questions.sources.wordnet import read_wordnet
+from twenty_questions.sources.wordnet_lists import words_below, words_near
 
-__all__ = ["keywords_of", "shaped"]
+__all__ = ["keywords_of"]
 
 
 def keywords_of(
@@ -48,16 +45,12 @@ def keywords_of(
     lists, weights = [], []
     for number, source in enumerate(part.sources):
         if isinstance(source, WordNetWords):
-            wordnet = read_wordnet()
-            below = descendants(wordnet, find_synset(wordnet, source.synset), instances=source.instances)
-            samples = [lemma_names([one], source.lemmas) for one in below]
-            lists.append(_merged(samples, "wordnet"))
+            lists.append(words_below(read_wordnet(), source.synset, lemmas=source.lemmas, instances=source.instances))
         elif isinstance(source, NeighbourWords):
             given = read_named_list(source.given).keywords
-            samples = wordnet_neighbours(
-                read_wordnet(), given, steps=source.steps, num_senses=source.senses, lemmas=source.lemmas
+            lists.append(
+                words_near(read_wordnet(), given, steps=source.steps, num_senses=source.senses, lemmas=source.lemmas)
             )
-            lists.append(_merged(samples, "neighbours"))
         elif isinstance(source, WrittenWords):
             written = _written(source, store / f"keywords-{number}", seed, on_progress)
             if written is None:
@@ -68,36 +61,17 @@ def keywords_of(
         weights.append(source.weight)
     if not lists:
         raise WorkError("no model wrote anything that is a name", fix=f"Look at the texts in {store}")
-    return shaped(merge_lists(lists, weights), part)
+    return shaped(merge_lists(lists, weights), _shaping(part))
 
 
-def shaped(keywords: KeywordList, part: KeywordsPart) -> KeywordList:
-    """Return what a recipe keeps of a list, with the prior that it asks for."""
-    try:
-        if part.exclude:
-            keywords = without_words(keywords, read_named_list(part.exclude).keywords)
-        keywords = cut_off(keywords, part.least)
-    except ValueError as error:
-        raise InputError(f"no keyword is left: {error}", fix="Lower least, or exclude less") from error
-    prior = keywords.prior if part.prior == "mixed" else prior_of_counts(keywords.counts, smoothing=part.smoothing)
-    kept = np.argsort(-prior, kind="stable")[: part.limit or None]
-    chosen = prior[kept] / prior[kept].sum()
-    return dataclasses.replace(
-        keywords,
-        keywords=tuple(keywords.keywords[row] for row in kept),
-        counts=keywords.counts[kept],
-        prior=cap_ratio(chosen, part.cap) if part.cap else chosen,
-        sources=tuple(keywords.sources[row] for row in kept),
+def _shaping(part: KeywordsPart) -> Shaping:
+    return Shaping(
+        exclude=read_named_list(part.exclude).keywords if part.exclude else (),
+        least=part.least,
+        smoothing=None if part.prior == "mixed" else part.smoothing,
+        limit=part.limit,
+        cap=part.cap,
     )
-
-
-def _merged(samples: list[list[str]], source: str) -> KeywordList:
-    try:
-        return merge_samples(samples, source=source)
-    except ValueError as error:
-        raise InputError(
-            f"the source {source} gives no keyword ({error})", fix="Name a wider synset, or more words"
-        ) from error
 
 
 def _written(
@@ -105,14 +79,12 @@ def _written(
 ) -> KeywordList | None:
     """Return what a model wrote; None if none of it is a name."""
     given = read_named_list(source.given).keywords
-    config = LlmConfig(requests=source.requests, shown=source.shown, asked=source.asked, temperature=source.temperature)
     writer = open_once(model_part(source))
     try:
-        tasks = shards_of(given, config, model_part(source), identity=writer.identity, seed=seed)
+        tasks = shards_of(given, source.how, model_part(source), identity=writer.identity, seed=seed)
         report = run_tasks(write_shard, tasks, store=store, engine=LocalProcesses(0), on_progress=on_progress)
         values = require_all(report)
-        return keywords_of_shards(values, source=writer.name)
-    except ValueError:
-        return None
     finally:
         open_once.cache_clear()
+    named_any = any(sample for value in values for sample in value["samples"])
+    return keywords_of_shards(values, source=writer.name) if named_any else None

@@ -15,16 +15,16 @@ from furikaeri_common.models.config import model_part
 from furikaeri_common.models.places import models_folder
 from furikaeri_common.models.writing import open_once
 from furikaeri_common.tasks import Progress, require_all, run_tasks
+from twenty_questions.game_files import game_files, read_all_games
 from twenty_questions.precompute.recipe import QuestionsPart, WrittenQuestions
 from twenty_questions.question_sources.language_model import (
-    HalvingConfig,
     collect,
     halving_tasks,
     shown_names,
     write_part,
 )
 from twenty_questions.question_sources.letters import splitting_letters
-from twenty_questions.question_sources.mined import game_files, mine, read_all_games
+from twenty_questions.question_sources.mined import mine
 from twenty_questions.question_sources.near_duplicates import THRESHOLD, merge_near_duplicates
 from twenty_questions.question_sources.question_lists import CountedQuestion, read_counted
 from twenty_questions.question_sources.ranking import rank_questions
@@ -44,8 +44,8 @@ class Collected(NamedTuple):
     Attributes:
         meaning: those that models must be asked, the most often met first.
         letters: those that spelling answers.
-        given: how many there were in all sources together.
-        written: how many of them models wrote.
+        given: how many of those that models must be asked there were in all sources together.
+        written: how many of all questions models wrote.
         embedder: what compared them; "off" for words alone.
     """
 
@@ -123,17 +123,16 @@ def _written(
     on_progress: Callable[[Progress], None] | None,
 ) -> Sequence[CountedQuestion]:
     names = [keyword.name for keyword in keywords.keywords]
-    config = HalvingConfig(
-        requests=source.requests, names=source.names, wanted=source.wanted, temperature=source.temperature
-    )
     writer = open_once(model_part(source))
     try:
-        tasks = halving_tasks(names, keywords.prior, config, model_part(source), identity=writer.identity, seed=seed)
+        tasks = halving_tasks(
+            names, keywords.prior, source.how, model_part(source), identity=writer.identity, seed=seed
+        )
         report = run_tasks(write_part, tasks, store=store, engine=LocalProcesses(0), on_progress=on_progress)
         texts = [text for value in require_all(report) for text in value["texts"]]
     finally:
         open_once.cache_clear()
-    shown = shown_names(names, keywords.prior, config, seed=seed)
+    shown = shown_names(names, keywords.prior, source.how, seed=seed)
     return collect(texts, shown, least_count=source.least, source=writer.name).questions
 
 

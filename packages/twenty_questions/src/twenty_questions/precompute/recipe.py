@@ -20,7 +20,14 @@ from furikaeri_common.models.config import ModelConfig
 from twenty_questions.labelling.calibration_report import Choice
 from twenty_questions.labelling.consensus import Average
 from twenty_questions.labelling.labeller import LabellerConfig
-from twenty_questions.sources.wordnet import Lemmas
+from twenty_questions.precompute.recipe_sources import (
+    GameQuestions,
+    ListedWords,
+    NeighbourWords,
+    WordNetWords,
+    WrittenQuestions,
+    WrittenWords,
+)
 
 __all__ = [
     "RECIPES",
@@ -41,47 +48,6 @@ __all__ = [
 _FOLDER = Path(__file__).with_name("recipes")
 RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
 """The recipes that come by name."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WordNetWords:
-    """Everything below a synset; see `sources.wordnet`."""
-
-    synset: str = "physical_entity.n.01"
-    lemmas: Lemmas = "first"
-    instances: bool = False
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NeighbourWords:
-    """WordNet's neighbours of given words; see `sources.neighbours`."""
-
-    given: str
-    steps: int = 1
-    senses: int = 1
-    lemmas: Lemmas = "all"
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WrittenWords(ModelConfig):
-    """What a language model writes when it is shown given words; see `sources.language_model.LlmConfig`."""
-
-    given: str
-    requests: int = 200
-    shown: int = 10
-    asked: int = 20
-    temperature: float = 0.8
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedWords:
-    """A list of words."""
-
-    list: str
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,25 +90,6 @@ class KeywordsPart:
     def sources(self) -> tuple[WordNetWords | NeighbourWords | WrittenWords | ListedWords, ...]:
         """All sources, in the order in which their words come."""
         return (*self.wordnet, *self.neighbours, *self.llm, *self.file)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GameQuestions:
-    """Questions of recorded games: files or folders, and in how many games a question must stand."""
-
-    games: tuple[str, ...]
-    least: int = 2
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WrittenQuestions(ModelConfig):
-    """Questions that a language model writes; see `question_sources.language_model.HalvingConfig`."""
-
-    requests: int = 200
-    names: int = 20
-    wanted: int = 5
-    temperature: float = 0.8
-    least: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,6 +151,8 @@ class TablePart:
     def __post_init__(self) -> None:
         if self.shard < 1:
             raise ValueError(f"expected shard >= 1, got {self.shard}")
+        if self.weights and not (all(weight >= 0 for weight in self.weights) and any(self.weights)):
+            raise ValueError(f"expected weights >= 0, one of them above, got {self.weights}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -260,21 +209,29 @@ def read_precompute_recipe(name_or_file: str) -> PrecomputeRecipe:
 def with_models(recipe: PrecomputeRecipe, models: tuple[str, ...], base_url: str = "") -> PrecomputeRecipe:
     """Return a recipe that uses other models: the first one writes, all of them label.
 
-    How they are asked stays as the recipe's first model has it.
+    How they are asked stays as the recipe's first model has it. A server's key comes from the usual variable, for the
+    recipe's belongs to another server.
     """
     if not models:
         return recipe
     first, writer = recipe.models[0], models[0]
+    key = ModelConfig(model=writer).api_key_variable
     return dataclasses.replace(
         recipe,
-        models=tuple(dataclasses.replace(first, model=one, base_url=base_url) for one in models),
+        models=tuple(dataclasses.replace(first, model=one, base_url=base_url, api_key_variable=key) for one in models),
         keywords=dataclasses.replace(
             recipe.keywords,
-            llm=tuple(dataclasses.replace(one, model=writer, base_url=base_url) for one in recipe.keywords.llm),
+            llm=tuple(
+                dataclasses.replace(one, model=writer, base_url=base_url, api_key_variable=key)
+                for one in recipe.keywords.llm
+            ),
         ),
         questions=dataclasses.replace(
             recipe.questions,
-            llm=tuple(dataclasses.replace(one, model=writer, base_url=base_url) for one in recipe.questions.llm),
+            llm=tuple(
+                dataclasses.replace(one, model=writer, base_url=base_url, api_key_variable=key)
+                for one in recipe.questions.llm
+            ),
         ),
         table=dataclasses.replace(recipe.table, weights=()),
     )

@@ -1,4 +1,4 @@
-"""Questions that guessers asked in recorded games (io): how often each was asked, without what no table needs.
+"""Questions that guessers asked in recorded games: how often each was asked, without what no table needs.
 
 An asking counts once a game, however often a stuck guesser repeats itself. It does not count where it is no yes/no
 question, where rules of spelling answer it, or where it names what can be guessed: that game's secret or one of its
@@ -8,20 +8,17 @@ counted together, and the commonest stands for them.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from furikaeri_common.errors import InputError
 from twenty_questions.question_sources.letters import answered_by_rules
 from twenty_questions.question_sources.question_lists import CountedQuestion, clean, normal_form, question_of, unique
-from twenty_questions.transcripts import Game, read_games
+from twenty_questions.transcripts import Game
 from twenty_questions.words import normalise, spellings
 
-__all__ = ["GamesRead", "Mined", "game_files", "mine", "read_all_games"]
+__all__ = ["Mined", "mine"]
 
 _NAMED = re.compile(
     r"(?:is|are|was|could|can|might|would|does)\s+"
@@ -30,22 +27,6 @@ _NAMED = re.compile(
     r"(?P<name>.+?)\W*",
     re.IGNORECASE,
 )
-
-
-class GamesRead(NamedTuple):
-    """What files of games held.
-
-    Attributes:
-        games: all of them, in the order of the files.
-        files: how many files could be read.
-        repeated: how many files held what an earlier one did, to the byte; they were passed over.
-        damaged: what is wrong with the files that could not be read.
-    """
-
-    games: tuple[Game, ...]
-    files: int
-    repeated: int
-    damaged: tuple[str, ...]
 
 
 class Mined(NamedTuple):
@@ -61,59 +42,6 @@ class Mined(NamedTuple):
     questions: list[CountedQuestion]
     asked: int
     left_out: dict[str, int]
-
-
-def game_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files that paths stand for: a folder stands for every .json file below it, in the order of names.
-
-    Raises:
-        InputError: if a path is not there, or a folder has no such file.
-    """
-    files: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            found = sorted(file for file in path.rglob("*.json") if file.is_file())
-            if not found:
-                raise InputError(f"{path}: holds no .json file", fix="Give a folder of replays, or files of games")
-            files += found
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise InputError(f"{path}: there is no such file or folder")
-    return list(dict.fromkeys(files))
-
-
-def read_all_games(files: Sequence[Path], on_file: Callable[[int], None] = lambda done: None) -> GamesRead:
-    """Read files of games, our own or Kaggle's replays; a damaged one is reported, and the others are read on.
-
-    Args:
-        files: as `game_files` returns them.
-        on_file: told after each file how many are done.
-
-    Raises:
-        InputError: if not one of them can be read.
-    """
-    games: list[Game] = []
-    damaged: list[str] = []
-    seen: set[bytes] = set()
-    repeated = 0
-    for done, file in enumerate(files, start=1):
-        try:
-            digest = hashlib.sha256(file.read_bytes()).digest()
-            if digest in seen:
-                repeated += 1
-            else:
-                games += read_games(file)
-                seen.add(digest)
-        except InputError as error:
-            damaged.append(error.message)
-        except OSError as error:
-            damaged.append(f"{file}: cannot be read ({error.strerror or error})")
-        on_file(done)
-    if damaged and len(damaged) == len(files):
-        others = f"; none of the other {len(files) - 1} files can be read either" if len(files) > 1 else ""
-        raise InputError(f"{damaged[0]}{others}")
-    return GamesRead(tuple(games), len(files) - len(damaged) - repeated, repeated, tuple(damaged))
 
 
 def mine(games: Sequence[Game], *, least_count: int = 2, source: str = "games") -> Mined:

@@ -172,6 +172,8 @@ def read_counted(path: Path) -> list[CountedQuestion]:
     """
     path = Path(path)
     if path.is_dir():
+        if not (path / "questions.jsonl").is_file():
+            raise InputError(f"{path}: holds no questions.jsonl", fix="Give a table's folder, or a file of questions")
         path = path / "questions.jsonl"
     counted = _from_rows(path) if _holds_json(path) else _from_text(path)
     if not counted:

@@ -206,6 +206,8 @@ def _from_text(path: Path) -> KeywordList:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text (byte {error.start})", fix="Save it as UTF-8") from error
+    if path.suffix.lower() == ".csv" and lines and "," in lines[0]:
+        raise InputError(f"{path}: has columns, not a word a line", fix="Give the column of names as a text file")
     named: dict[str, Keyword] = {}
     for line in lines:
         names = [name.strip() for name in line.split(";") if name.strip()]

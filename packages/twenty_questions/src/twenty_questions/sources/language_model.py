@@ -16,6 +16,7 @@ import numpy as np
 
 from furikaeri_common.configs import config_from
 from furikaeri_common.documents import jsonable
+from furikaeri_common.errors import WorkError
 from furikaeri_common.models.config import Conversation, ModelConfig, Writer
 from furikaeri_common.models.usage import usage_of
 from furikaeri_common.models.writing import open_once
@@ -160,8 +161,13 @@ def write_shard(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
     Returns:
         `samples`: the names of each request; `texts`: what the model wrote; `usage`: what a server counted meanwhile.
+
+    Raises:
+        WorkError: if the model cannot be had, or is another than the one that the task names.
     """
     writer = open_once(config_from(ModelConfig, inputs["model"], source="the task's model"))
+    if jsonable(writer.identity) != inputs["identity"]:
+        raise WorkError(f"the model {writer.name} is no longer the one that this run began with")
     shown = [[Keyword(names[0], tuple(names[1:])) for names in words] for words in inputs["shown"]]
     before = usage_of(writer)
     texts = write_texts(writer, shown, asked=inputs["asked"], seeds=inputs["seeds"], temperature=inputs["temperature"])

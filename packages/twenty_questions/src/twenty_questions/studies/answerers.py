@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twenty_questions.labelling.leanings import fit_leanings, without_leanings
 from twenty_questions.studies.answerer_figures import (
     AnswererFigures,
     AnswererStudy,
@@ -19,6 +18,7 @@ from twenty_questions.studies.answerer_figures import (
 from twenty_questions.studies.combinations import choose_combination
 from twenty_questions.studies.gold_pairs import GoldPairs, deal_folds
 from twenty_questions.studies.intervals import DRAWS, Estimate, cluster_draws, percentile_estimate
+from twenty_questions.studies.learned_leanings import corrected_by_folds
 from twenty_questions.studies.thresholds import Measure, refit
 from twenty_questions.studies.votes import Rule, decide, mean_probability, score_of
 from twenty_questions.studies.yes_no_scores import (
@@ -73,7 +73,11 @@ class _Said(NamedTuple):
 
 
 def study_answerers(
-    pairs: GoldPairs, probabilities: Mapping[str, NDArray[np.floating]], config: StudyConfig
+    pairs: GoldPairs,
+    probabilities: Mapping[str, NDArray[np.floating]],
+    config: StudyConfig,
+    *,
+    by_rule: NDArray[np.bool_] | None = None,
 ) -> AnswererStudy:
     """Measure models and their vote on a gold set.
 
@@ -81,6 +85,7 @@ def study_answerers(
         pairs: n labelled pairs.
         probabilities: P(yes) by model, each of shape (n,), NaN where the model said neither.
         config: how they are judged.
+        by_rule: which pairs rules answered and no model, shape (n,); they teach no leanings, and have none taken out.
 
     Raises:
         ValueError: if there is no model, a shape does not fit, or there are fewer keywords than folds.
@@ -92,7 +97,8 @@ def study_answerers(
     weights = cluster_draws(len(pairs.keywords), config.draws, config.seed)
     said = _answerers(names, models, config)
     judged = said[-1] if len(names) == 1 else next(one for one in said[len(names) :] if one.rule == config.rule)
-    learned = _learned(pairs, names, models, folds, config)
+    said_by_models = np.ones(pairs.size, dtype=np.bool_) if by_rule is None else ~by_rule
+    learned = _learned(pairs, names, models, folds, said_by_models, config)
     votes = np.asarray([one.decisions for one in said[: len(names)]])
     differ = (votes != votes[0]).any(axis=0)
     return AnswererStudy(
@@ -149,21 +155,17 @@ def _answerers(names: tuple[str, ...], models: NDArray[np.float64], config: Stud
 
 
 def _learned(
-    pairs: GoldPairs, names: tuple[str, ...], models: NDArray[np.float64], folds: NDArray[np.int64], config: StudyConfig
+    pairs: GoldPairs,
+    names: tuple[str, ...],
+    models: NDArray[np.float64],
+    folds: NDArray[np.int64],
+    said_by_models: NDArray[np.bool_],
+    config: StudyConfig,
 ) -> list[_Said]:
     """Return the models without the leanings that are learned on the other folds; nothing where a fold cannot teach."""
-    questions = [pairs.questions[column] for column in pairs.question_of]
-    corrected = np.empty_like(models)
-    for fold in np.unique(folds):
-        held_out = folds == fold
-        asked = [question for question, out in zip(questions, held_out, strict=True) if out]
-        others = [question for question, out in zip(questions, held_out, strict=True) if not out]
-        for row, model in enumerate(models):
-            try:
-                leanings = fit_leanings(model[~held_out], pairs.answers[~held_out], others)
-            except ValueError:
-                return []
-            corrected[row, held_out] = without_leanings(leanings, model[held_out], asked)
+    corrected = corrected_by_folds(pairs, models, folds, said_by_models)
+    if corrected is None:
+        return []
     voters = [(name, row[None]) for name, row in zip(names, corrected, strict=True)]
     if len(names) > 1:
         voters.append((f"vote ({config.rule})", corrected))
