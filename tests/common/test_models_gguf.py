@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from furikaeri_common.devices import DeviceChoice
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.models import gguf as conversion
 from furikaeri_common.models.config import ModelConfig
@@ -166,6 +167,16 @@ def test_a_copy_that_does_not_fit_on_the_disk_leaves_nothing(
         with pytest.raises(WorkError, match=r"tiny\.gguf needs 0\.00 GB, and 0\.00 GB are free"):
             converted_folder(tiny)
     assert (converted_folder(tiny) / SOURCE).is_file()
+
+
+def test_a_conversion_that_does_not_fit_into_the_memory_is_not_begun(
+    tiny: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = DeviceChoice("cpu", "bfloat16", "for a test", 2000, 1000)
+    monkeypatch.setattr(conversion, "choose_device", lambda requested: choice)
+    with pytest.raises(WorkError, match=r"converting it takes 0\.00 GiB of memory, and 0\.00 GiB are free"):
+        converted_folder(tiny)
+    assert not list((models / "converted").glob("*tiny*"))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tiny: Path, models: Path) -> None:

@@ -83,6 +83,25 @@ def test_the_dtype_is_the_devices_unless_one_is_asked_for(tiny: Path, monkeypatc
     assert open_language_model(ModelConfig(model="tiny", dtype="float16")).model.dtype == torch.float16
 
 
+def test_capped_attention_scores_are_capped(tmp_path: Path) -> None:
+    import torch
+    from tiny_language_model import tiny_tokenizer, vocabulary
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    torch.manual_seed(0)
+    shape = Gemma2Config(
+        vocab_size=len(vocabulary()), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, attn_logit_softcapping=0.5, initializer_range=1.0, pad_token_id=None,
+    )  # fmt: skip
+    saved = Gemma2ForCausalLM._from_config(shape, attn_implementation="eager").eval()
+    saved.save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    model = open_language_model(ModelConfig(model=str(tmp_path), device="cpu", dtype="float32"))
+    ids = torch.tensor([[5, 9, 12, 40, 41, 77]])
+    with torch.inference_mode():
+        np.testing.assert_allclose(model.model(ids).logits, saved(ids).logits, atol=1e-4)
+
+
 @pytest.mark.parametrize(("weights", "furthest"), [("8bit", 0.05), ("4bit", 0.3)])
 def test_quantised_weights_take_less_and_say_nearly_the_same(
     tiny: Path, weights: Weights, furthest: float, capfd: pytest.CaptureFixture[str]

@@ -365,6 +365,19 @@ def test_a_server_that_refuses_the_wish_is_asked_for_less(tools: ModuleType, all
 
 
 @needs_client
+def test_a_model_that_takes_neither_the_wish_nor_a_temperature_of_zero_gives_no_probabilities(
+    tools: ModuleType,
+) -> None:
+    def script(request: Any) -> Any:
+        if "logprobs" in request.body or request.body["temperature"] != 1 or request.body["max_tokens"] < 16:
+            return tools.refused(400, "a model that reasons does not support this")
+        return tools.said("yes")
+
+    with serving(tools, script) as (_, server):
+        assert server.gives_probabilities(ask("?")) is False
+
+
+@needs_client
 def test_a_refused_conversation_is_not_taken_for_a_refused_wish(tools: ModuleType) -> None:
     def script(request: Any) -> Any:
         if text_of(request) == "long":

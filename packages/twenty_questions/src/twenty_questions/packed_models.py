@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
 from furikaeri_common.models.places import find_model
 from twenty_questions.labelling.prompts import PROMPTS
-from twenty_questions.panel import MODELS_FOLDER, PanelConfig, packed_panel
+from twenty_questions.panel import MODELS_FOLDER, PanelConfig
 
 __all__ = ["LIBRARIES", "PackedModels", "link_packages", "models_to_pack"]
 
@@ -68,13 +70,23 @@ def models_to_pack(panel: PanelConfig, models_at: str = "") -> PackedModels:
         if not models_at:
             found = sorted(file for file in place.path.iterdir() if file.suffix in _MODEL_FILES and file.is_file())
             files |= {f"{MODELS_FOLDER}/{name}/{file.name}": file for file in found}
-        if model.prompt not in PROMPTS:
-            files[_PROMPT_FILE] = Path(model.prompt)
-        if model.leanings:
-            files[_LEANINGS_FILE] = Path(model.leanings)
-        models.append(replace(model, model=name))
-    document = packed_panel(replace(panel, models=tuple(models)), models_at, _PROMPT_FILE, _LEANINGS_FILE)
+        prompt, leanings = model.prompt, model.leanings
+        if prompt not in PROMPTS:
+            prompt = _place(files, _PROMPT_FILE, Path(prompt))
+        if leanings:
+            leanings = _place(files, _LEANINGS_FILE, Path(leanings))
+        models.append(replace(model, model=name, prompt=prompt, leanings=leanings))
+    document = {"models_at": models_at, "panel": jsonable(replace(panel, models=tuple(models)))}
     return PackedModels(document, files, folders)
+
+
+def _place(files: dict[str, Path], name: str, path: Path) -> str:
+    """Put a file in under a name, with a number if another one has it, and return the name."""
+    stem, ending = name.split(".")
+    numbered = (name if number == 1 else f"{stem}-{number}.{ending}" for number in itertools.count(1))
+    free = next(name for name in numbered if files.get(name, path) == path)
+    files[free] = path
+    return free
 
 
 def link_packages(folder: Path, distributions: Iterable[str]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from furikaeri_common.artifacts import read_json
 from furikaeri_common.configs import config_from
 from furikaeri_common.devices import choose_device
-from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
 from furikaeri_common.models.budget import default_budget, predicted_bytes
 from furikaeri_common.models.config import Weights
@@ -31,7 +29,6 @@ __all__ = [
     "open_member",
     "open_packed_panel",
     "open_panel",
-    "packed_panel",
     "panel_of",
 ]
 
@@ -114,7 +111,9 @@ def open_member(config: LabellerConfig) -> Opened[Labeller]:
         asked = asked.labeller
     if isinstance(asked, LocalLabeller):
         return Opened(labeller, asked.model.num_bytes, (asked.model.model,))
-    return Opened(labeller, 0)  # what is behind a server takes no memory here
+    # What is behind a server takes no memory here, but holds connections.
+    close: Callable[[], object] = getattr(labeller, "close", lambda: None)
+    return Opened(labeller, 0, close=close)
 
 
 def open_panel(config: PanelConfig, opener: Callable[[LabellerConfig], Opened[Labeller]] | None = None) -> Voter:
@@ -143,44 +142,29 @@ def open_panel(config: PanelConfig, opener: Callable[[LabellerConfig], Opened[La
     return Voter(tuple(by_name), open_pool, config=config.vote)
 
 
-def packed_panel(config: PanelConfig, models_at: str, prompt_file: str, leanings_file: str) -> dict[str, Any]:
-    """Return what `PANEL_FILE` says.
-
-    Args:
-        config: the panel; its models' names are those of folders.
-        models_at: a folder of the contest in which the models' folders lie; "" if they are packed.
-        prompt_file: beside `PANEL_FILE`, for models whose prompt has no name.
-        leanings_file: likewise, for models that have leanings.
-    """
-    models = [
-        replace(
-            model,
-            prompt=model.prompt if model.prompt in PROMPTS else prompt_file,
-            leanings=leanings_file if model.leanings else "",
-        )
-        for model in config.models
-    ]
-    return {"models_at": models_at, "panel": jsonable(replace(config, models=tuple(models)))}
-
-
 def open_packed_panel(folder: Path) -> Voter:
     """Return the voter of an unpacked agent.
 
     A model that is in neither of the places is found missing when it is first needed, and has no vote.
 
     Args:
-        folder: holds `PANEL_FILE`, and the models in `MODELS_FOLDER`, unless the file names another place.
+        folder: holds `PANEL_FILE` (`models_at`: a folder of the contest in which the models' folders lie, "" if they
+            are packed; `panel`: a `PanelConfig` whose models, prompts and leanings are names of what lies in there or
+            here), and the models in `MODELS_FOLDER`, unless the file names another place.
 
     Raises:
-        InputError: if the file does not fit.
+        InputError: if the file is missing or does not fit.
     """
     path = folder / PANEL_FILE
-    document = json.loads(path.read_text(encoding="utf-8"))
-    config = config_from(PanelConfig, document["panel"], source=str(path))
+    document = read_json(path)
+    if not isinstance(document, dict) or not isinstance(document.get("models_at"), str):
+        raise InputError(f"{path}: holds no panel", fix="Pack the agent again")
+    config = config_from(PanelConfig, document.get("panel"), source=str(path), place="panel")
+    models_at = Path(document["models_at"])
 
     def placed(model: LabellerConfig) -> LabellerConfig:
         packed = folder / MODELS_FOLDER / model.model
-        there = packed if packed.exists() else Path(document["models_at"], model.model)
+        there = packed if packed.exists() else models_at / model.model
         prompt = model.prompt if model.prompt in PROMPTS else str(folder / model.prompt)
         leanings = str(folder / model.leanings) if model.leanings else ""
         return replace(model, model=str(there), prompt=prompt, leanings=leanings)

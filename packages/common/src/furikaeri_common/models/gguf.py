@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from furikaeri_common.artifacts import read_json, sha256_of, sync_folder, write_json
+from furikaeri_common.devices import choose_device
 from furikaeri_common.errors import FurikaeriError, InputError, MissingExtraError, WorkError
 from furikaeri_common.models.gguf_header import GgufHeader, read_gguf_header
 from furikaeri_common.models.opening import first_line, is_out_of_memory, quietly
@@ -32,6 +33,7 @@ SOURCE = "gguf_source.json"
 """The file of a converted copy that says what it was made from."""
 
 _BYTES = 2  # of a bfloat16 number
+_BYTES_WORKING = 4  # a weight, in memory, at the height of the work; measured, without the file's own pages
 _PART = ".part"
 
 Note = Callable[[str], None]
@@ -63,6 +65,7 @@ def converted_folder(path: Path, *, on_note: Note | None = None) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder.parent, say):
             if not (folder / SOURCE).is_file():
+                _require_memory(header, path)
                 _require_room(folder.parent, header, path)
                 say(f"converting {path.name} once, for faster loading: {header.num_parameters / 1e6:,.0f} M weights")
                 _convert(path, digest, folder)
@@ -121,6 +124,16 @@ def _alone(root: Path, say: Note) -> Iterator[None]:
         for left in root.glob(f".*{_PART}"):
             shutil.rmtree(left, ignore_errors=True)
         yield
+
+
+def _require_memory(header: GgufHeader, path: Path) -> None:
+    # The system does not refuse memory: it ends the process that uses too much. So it is asked before.
+    need, free = header.num_parameters * _BYTES_WORKING, choose_device("cpu").memory_free
+    if free is not None and need > free:
+        raise WorkError(
+            f"{path}: converting it takes {need / 2**30:.2f} GiB of memory, and {free / 2**30:.2f} GiB are free",
+            fix="Use a smaller model, or convert it on a machine with more memory and bring the folder here",
+        )
 
 
 def _require_room(root: Path, header: GgufHeader, path: Path) -> None:

@@ -100,7 +100,7 @@ def read_gguf_header(path: Path) -> GgufHeader:
                 header, end = _read(_Cursor(content, 4))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (struct.error, ValueError, KeyError, OverflowError) as error:
+    except (struct.error, ValueError, KeyError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: is cut short or damaged ({error})", fix=again) from error
     parts = int(header.notes.get("split.count", 0) or 0)
     if named := _SPLIT_NAME.search(path.name):

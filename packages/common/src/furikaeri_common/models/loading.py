@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ class LanguageModel:
         reason: why this device, number format and weights, in one sentence.
         num_bytes: what the weights take in memory.
         fingerprint: a SHA-256 that tells the model's weights from others; the same wherever they lie.
+        in_turn: held by who computes with the model, for some change a part of it while they do.
     """
 
     name: str
@@ -53,6 +56,7 @@ class LanguageModel:
     reason: str
     num_bytes: int
     fingerprint: str
+    in_turn: AbstractContextManager[Any] = field(default_factory=threading.RLock, repr=False)
 
 
 def open_language_model(config: ModelConfig, *, on_note: Callable[[str], None] | None = None) -> LanguageModel:
@@ -115,7 +119,7 @@ def _load(folder: Path, choice: DeviceChoice, dtype: str, weights: Weights, *, q
     newer = int(transformers.__version__.partition(".")[0]) >= 5
     options: dict[str, Any] = {
         "dtype" if newer else "torch_dtype": number,
-        "attn_implementation": "sdpa",
+        "attn_implementation": _attention(folder),
         "local_files_only": True,
         "trust_remote_code": False,
     }
@@ -141,6 +145,20 @@ def _load(folder: Path, choice: DeviceChoice, dtype: str, weights: Weights, *, q
         if odd:
             raise ValueError(f"{odd[0]} reads no multiple of {_BLOCK} numbers, which 4 bits on a processor take")
     return tokenizer, model.eval()
+
+
+def _attention(folder: Path) -> str:
+    """Return how attention is computed: fused, but for models that it would compute wrongly.
+
+    Some architectures (Gemma 2) cap the scores before the softmax, which torch's fused attention cannot. Some versions
+    of transformers refuse it for them, some leave the cap out without an error.
+    """
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    is_capped = getattr(config.get_text_config(), "attn_logit_softcapping", None) is not None
+    kind = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    return "sdpa" if not is_capped and getattr(kind, "_supports_sdpa", True) else "eager"
 
 
 def _is_odd(part: Any) -> bool:

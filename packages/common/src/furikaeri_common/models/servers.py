@@ -172,8 +172,9 @@ class ChatServer:
                     raise
             else:
                 return alternatives if reply.first_token is not None else 0
-        # Was it the wish that was refused, or the conversation?
-        self._ask([self._body(conversation, 1, 0.0)])
+        # Was it the wish that was refused, or the conversation? Asked as answers are drawn: some models that reason
+        # refuse to write a single token, or at another temperature.
+        self._ask([self._body(conversation, 16, 1.0)])
         return 0
 
     def _first_token(self, conversation: Conversation, alternatives: int) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class LocalWriter:
         tokenizer, plain = self.model.tokenizer, not has_template(self.model.tokenizer)
         text = render(tokenizer, conversation, open_turn=True)
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        longest = getattr(self.model.model.config, "max_position_embeddings", None)
+        longest = getattr(self.model.model.config.get_text_config(), "max_position_embeddings", None)
         if longest is not None and len(ids) + max_tokens > longest:
             raise InputError(f"{self.name}: reads at most {longest} tokens, got {len(ids)} and {max_tokens} to write")
         written: list[int] = []
@@ -104,7 +104,8 @@ class LocalWriter:
     def _next(self, ids: Any, cache: Any) -> tuple[NDArray[np.float64], Any]:
         """Feed tokens after what the cache holds, and return the logits of the next one, and the cache."""
         options = {"logits_to_keep": 1} if _keeps_logits(self.model.model) else {}
-        out = self.model.model(input_ids=ids, past_key_values=cache, use_cache=True, **options)
+        with self.model.in_turn:
+            out = self.model.model(input_ids=ids, past_key_values=cache, use_cache=True, **options)
         return out.logits[0, -1, : len(self.model.tokenizer)].double().cpu().numpy(), out.past_key_values
 
     def _decoded(self, ids: list[int]) -> str:

@@ -26,7 +26,8 @@ from furikaeri_common.documents import jsonable
 from furikaeri_common.models.config import Writer
 from twenty_questions.labelling.labeller import Labeller
 from twenty_questions.labelling.prompts import ORIGINAL, Prompt
-from twenty_questions.labelling.yes_no import read_answer
+from twenty_questions.labelling.wrapping import WrappedLabeller
+from twenty_questions.labelling.yes_no import ENGLISH, YesNoWords, read_answer
 from twenty_questions.simulation import wilson_interval
 
 __all__ = [
@@ -78,13 +79,23 @@ class SampledVote:
         vote: which vote this is, from 0.
         temperature: of the draw, above 0.
         seed: of all votes; a pair's own comes from it, the vote, and the pair.
+        words: what counts as yes and as no.
     """
 
-    def __init__(self, writer: Writer, prompt: Prompt, *, vote: int, temperature: float, seed: int) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        prompt: Prompt,
+        *,
+        vote: int,
+        temperature: float,
+        seed: int,
+        words: YesNoWords = ENGLISH,
+    ) -> None:
         if vote < 0 or not temperature > 0:
             raise ValueError(f"expected vote >= 0 and temperature > 0, got {vote} and {temperature}")
         self._writer, self._prompt = writer, prompt
-        self._vote, self._temperature, self._seed = vote, temperature, seed
+        self._vote, self._temperature, self._seed, self._words = vote, temperature, seed, words
 
     @property
     def name(self) -> str:
@@ -101,6 +112,7 @@ class SampledVote:
             "temperature": self._temperature,
             "seed": self._seed,
             "tokens": _ANSWER_TOKENS,
+            "words": jsonable(self._words._asdict()),
         }
 
     @property
@@ -117,12 +129,12 @@ class SampledVote:
             max_tokens=_ANSWER_TOKENS,
             temperature=self._temperature,
         )
-        said = [read_answer(text) for text in texts]
+        said = [read_answer(text, self._words) for text in texts]
         votes = [np.nan if answer is None else float(answer) for answer in said]
         return np.asarray(votes, dtype=np.float32).reshape(len(keywords), len(questions))
 
 
-class WordedVote:
+class WordedVote(WrappedLabeller):
     """The vote of a labeller that was asked in one of several wordings: its own labels, under a name of its own.
 
     Args:
@@ -131,26 +143,17 @@ class WordedVote:
     """
 
     def __init__(self, labeller: Labeller, *, vote: int) -> None:
-        self._labeller, self._vote = labeller, vote
+        super().__init__(labeller, {})
+        self._vote = vote
 
     @property
     def name(self) -> str:
         """The labeller's name and which wording."""
-        return f"{self._labeller.name} wording {self._vote + 1}"
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """The labeller's."""
-        return self._labeller.identity
-
-    @property
-    def usage(self) -> object:
-        """What the labeller's server was asked, if it counts that."""
-        return getattr(self._labeller, "usage", None)
+        return f"{self.labeller.name} wording {self._vote + 1}"
 
     def label(self, keywords: Sequence[str], questions: Sequence[str]) -> NDArray[np.float32]:
         """Return P(yes) of every pair; see `labeller.Labeller`."""
-        return self._labeller.label(keywords, questions)
+        return self.labeller.label(keywords, questions)
 
 
 class GoldRow(NamedTuple):

@@ -14,7 +14,18 @@ from twenty_questions.labelling.prompts import read_prompt
 
 __all__ = ["source_of"]
 
-_DECIDE = ("model", "base_url", "weights", "device", "dtype", "definitions", "centring", "samples")
+_DECIDE = (
+    "model",
+    "base_url",
+    "weights",
+    "device",
+    "dtype",
+    "definitions",
+    "centring",
+    "samples",
+    "yes_words",
+    "no_words",
+)
 
 
 def source_of(config: LabellerConfig, open_model: Callable[[LabellerConfig], Labeller]) -> LabelSource:
@@ -30,7 +41,7 @@ def source_of(config: LabellerConfig, open_model: Callable[[LabellerConfig], Lab
     Raises:
         InputError: if there is no such prompt, no such file of leanings, or no such model on this machine.
     """
-    settings = {name: getattr(config, name) for name in _DECIDE}
+    settings = {name: jsonable(getattr(config, name)) for name in _DECIDE}
     settings["prompt"] = jsonable(read_prompt(config.prompt))
     settings["leanings"] = sha256_of(Path(config.leanings)) if config.leanings else None
     if not config.base_url:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.models.config import ModelConfig
+from twenty_questions.labelling.yes_no import ENGLISH, YesNoWords
 
 __all__ = ["Labeller", "LabellerConfig"]
 
@@ -50,6 +51,9 @@ class LabellerConfig(ModelConfig):
         centring: whether each question's answers are measured against those about reference things (`yes_no.centre`).
         leanings: a file of learned leanings of questions, which are taken out (`leaning_files`); "" for none.
         samples: answers drawn from a server that gives no log-probabilities; at least 1.
+        yes_words: what counts as yes: single words, whatever their case and what stands around them; for a prompt in
+            another language, its own.
+        no_words: what counts as no.
     """
 
     prompt: str = "original"
@@ -57,9 +61,17 @@ class LabellerConfig(ModelConfig):
     centring: bool = False
     leanings: str = ""
     samples: int = 8
+    yes_words: tuple[str, ...] = ENGLISH.yes
+    no_words: tuple[str, ...] = ENGLISH.no
 
     def __post_init__(self) -> None:
         # Not super(): slots make a new class, which the zero-argument form does not know.
         ModelConfig.__post_init__(self)
         if self.samples < 1:
             raise ValueError(f"expected samples >= 1, got {self.samples}")
+        self.words.require_telling()
+
+    @property
+    def words(self) -> YesNoWords:
+        """What counts as yes and as no."""
+        return YesNoWords(tuple(self.yes_words), tuple(self.no_words))

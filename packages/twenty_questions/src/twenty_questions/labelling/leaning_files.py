@@ -5,7 +5,8 @@ The file is one JSON document, which may hold several models:
     {"format": "furikaeri leanings 1",
      "models": {NAME: {"asked": {...}, "slope": ..., "intercept": ..., "spread": ..., "questions": {TEXT: ...}}}}
 
-`asked` is how the model was asked when they were learned; they are of no use for another prompt or other weights.
+`asked` is how the model was asked when they were learned; they are of no use for another prompt or other weights. It
+tells the weights, so that a model is found under another name: that of its copy in an agent, or of a converted copy.
 """
 
 from __future__ import annotations
@@ -83,14 +84,14 @@ def corrected(labeller: Labeller, path: Path) -> CorrectedLabeller:
     Raises:
         InputError: if the file holds none for it, or they were learned when it was asked in another way.
     """
-    learned = read_leanings(path)
-    if labeller.name not in learned:
+    learned, now = read_leanings(path), _asked(labeller.identity)
+    alike = [name for name, (asked, _) in learned.items() if asked == now]
+    name = labeller.name if labeller.name in learned else next(iter(alike), None)
+    if name is None:
         raise InputError(f"{path}: holds no leanings of {labeller.name}, but of {', '.join(learned)}", fix=_FIX)
-    asked, leanings = learned[labeller.name]
-    if asked != _asked(labeller.identity):
-        differs = sorted(
-            key for key in {*asked, *_asked(labeller.identity)} if asked.get(key) != _asked(labeller.identity).get(key)
-        )
+    asked, leanings = learned[name]
+    if asked != now:
+        differs = sorted(key for key in {*asked, *now} if asked.get(key) != now.get(key))
         raise InputError(
             f"{path}: the leanings of {labeller.name} were learned when it was asked otherwise ({', '.join(differs)})",
             fix="Ask it as it was asked then, or learn them again",

@@ -2,14 +2,14 @@
 
 What all prompts share (the system's turn, the examples) is computed once and its keys and values are kept; the rest is
 computed as token trees (`token_tree`), so that a keyword, and the words with which several questions begin, cost once.
-The numbers are those of asking every pair alone, up to the rounding of sums taken in another order.
+The numbers are those of asking every pair alone, up to the rounding of sums taken in another order. A pair that is
+longer than the window to which some layers are bound is asked alone: a tree's mask stands for all layers alike.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,18 +20,21 @@ from furikaeri_common.documents import fingerprint
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.models.chat import break_tokens, control_tokens, render
 from furikaeri_common.models.loading import LanguageModel
+from furikaeri_common.models.opening import is_out_of_memory
+from twenty_questions.labelling.answer_head import AnswerHead
 from twenty_questions.labelling.definitions import NO_DEFINITIONS, Definitions
 from twenty_questions.labelling.prompts import Prompt
 from twenty_questions.labelling.token_tree import TokenTree, ancestors, trees
-from twenty_questions.labelling.yes_no import ENGLISH, YesNoTokens, YesNoWords, p_yes_of, tokens_of
+from twenty_questions.labelling.yes_no import ENGLISH, YesNoWords, tokens_of
 
 __all__ = ["LocalLabeller", "local_labeller"]
 
-NODES = {"cpu": 512, "cuda": 4096}
-"""Tokens of one forward pass: on a processor a cache's worth, on a GPU as many as fill it."""
+NODES = {"cpu": 512, "gpu": 4096}
+"""Tokens of one forward pass: on a processor a cache's worth, on a GPU of any kind as many as fill it."""
 
 _TURN = "\u2063turn\u2063"  # stands for what is asked while the form around it is made
-_AGREEMENT = {"float32": 1e-3, "bfloat16": 5e-2, "float16": 5e-2}
+_AGREEMENT, _ROUGH_AGREEMENT = 1e-3, 5e-2
+"""How far P(yes) of a tree may be from P(yes) alone: in float32; in shorter formats, LLM.int8 among them."""
 
 
 class _Form(NamedTuple):
@@ -39,13 +42,19 @@ class _Form(NamedTuple):
 
     Attributes:
         head: token ids of what comes before, computed once.
-        before: the text between the head and what is asked.
+        before: the text between the head and what is asked; it begins with the head's last token, if there is a head,
+            for some tokenizers put a space before what begins a text.
         after: the text behind it, where the model's answer begins.
     """
 
     head: list[int]
     before: str
     after: str
+
+    @property
+    def overlap(self) -> int:
+        """Tokens that stand both in the head and in the text behind it."""
+        return 1 if self.head else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +77,7 @@ class LocalLabeller:
     definitions: Definitions
     as_trees: bool
     _form: _Form
-    _answers: _AnswerHead
+    _answers: AnswerHead
     _control: tuple[str, ...]
     _shared: Any
 
@@ -78,36 +87,48 @@ class LocalLabeller:
         return self.label_pairs(pairs).reshape(len(keywords), len(questions))
 
     def label_pairs(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        """Return P(yes) of (keyword, question) pairs; float32, shape (pairs,)."""
-        if not pairs:
-            return np.zeros(0, dtype=np.float32)
-        return self._on_trees(pairs) if self.as_trees else self.label_one_by_one(pairs)
+        """Return P(yes) of (keyword, question) pairs; float32, shape (pairs,).
+
+        Raises:
+            WorkError: if a prompt is longer than the model reads, or the model gives numbers that are none.
+        """
+        tails = self._tails(pairs)
+        longest = self._window - len(self._form.head) if self.as_trees else 0
+        p_yes = np.empty(len(pairs), dtype=np.float32)
+        order = sorted((place for place, tail in enumerate(tails) if len(tail) <= longest), key=tails.__getitem__)
+        nodes = NODES["cpu" if self.model.device == "cpu" else "gpu"]
+        for run, tree in trees([tails[place] for place in order], nodes):
+            p_yes[[order[place] for place in run]] = self._p_yes(self._logits(tree))
+        for place, tail in enumerate(tails):
+            if len(tail) > longest:
+                p_yes[place] = self._p_yes(self._logits_alone(tail))[0]
+        return p_yes
 
     def label_one_by_one(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Return the same from a forward pass over each whole prompt: slow, and plain to see."""
-        import torch
+        found = [self._p_yes(self._logits_alone(tail))[0] for tail in self._tails(pairs)]
+        return np.asarray(found, dtype=np.float32)
 
-        found = []
-        for tail in self._tails(pairs):
-            ids = torch.tensor([[*self._form.head, *tail]], device=self.model.device)
-            with torch.inference_mode(), self._answers.in_place(self.model.model):
-                found.append(self.model.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0])
-        return self._answers.p_yes(torch.cat(found))
+    @property
+    def _window(self) -> float:
+        """To how many tokens, itself among them, a token attends in every layer."""
+        config = self.model.model.config.get_text_config()
+        bounds = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
+        return min((bound for bound in bounds if bound), default=np.inf)
 
-    def _on_trees(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
-        tails = self._tails(pairs)
-        order = sorted(range(len(tails)), key=tails.__getitem__)
-        nodes = NODES["cpu" if self.model.device == "cpu" else "cuda"]
-        p_yes = np.empty(len(pairs), dtype=np.float32)
-        for run, tree in trees([tails[place] for place in order], nodes):
-            p_yes[[order[place] for place in run]] = self._answers.p_yes(self._logits(tree))
-        return p_yes
+    def _p_yes(self, logits: Any) -> NDArray[np.float32]:
+        if not bool(logits.isfinite().all()):
+            raise WorkError(f"{self.name}: gives numbers that are none", fix="Use another dtype, such as float32")
+        return self._answers.p_yes(logits)
 
     def _tails(self, pairs: Sequence[tuple[str, str]]) -> list[list[int]]:
+        if not pairs:
+            return []
         texts = [self._form.before + self._turn(keyword, question) + self._form.after for keyword, question in pairs]
-        tails: list[list[int]] = self.model.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        ids: list[list[int]] = self.model.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        tails = [whole[self._form.overlap :] for whole in ids]
         longest = max(map(len, tails)) + len(self._form.head)
-        room = getattr(self.model.model.config, "max_position_embeddings", None) or longest
+        room = getattr(self.model.model.config.get_text_config(), "max_position_embeddings", None) or longest
         if longest > room:
             raise WorkError(
                 f"{self.name}: a prompt of {longest:,} tokens is longer than the model's {room:,}",
@@ -120,6 +141,14 @@ class LocalLabeller:
         turn = self.prompt.conversation(keyword, question, definition)[-1]["content"].strip()
         return break_tokens(turn, self._control)
 
+    def _logits_alone(self, tail: Sequence[int]) -> Any:
+        """Return the answers' logits after one sequence; shape (1, answers)."""
+        import torch
+
+        ids = torch.tensor([[*self._form.head, *tail]], device=self.model.device)
+        with torch.inference_mode(), self._answers.in_place(self.model):
+            return self.model.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0]
+
     def _logits(self, tree: TokenTree) -> Any:
         """Return the answers' logits after each sequence of a tree; shape (sequences, answers)."""
         import torch
@@ -130,7 +159,7 @@ class LocalLabeller:
         # Additive, for not every kind of attention takes yes and no.
         mask = torch.zeros((len(tree.tokens), head + len(tree.tokens)), dtype=dtype, device=device)
         mask[:, head:].masked_fill_(~allowed, torch.finfo(dtype).min)
-        with torch.inference_mode(), self._answers.in_place(self.model.model):
+        with torch.inference_mode(), self._answers.in_place(self.model):
             out = self.model.model(
                 input_ids=torch.from_numpy(tree.tokens)[None].to(device),
                 attention_mask=mask[None, None],
@@ -142,58 +171,28 @@ class LocalLabeller:
         return out.logits[0]
 
 
-class _AnswerHead:
-    """The rows of a model's output layer that say yes or no, computed in float32.
-
-    The whole layer in a short format would round a logit of 20 to steps of 1/8, that is P(yes) to steps of 1/32.
-    """
-
-    def __init__(self, model: Any, tokens: YesNoTokens) -> None:
-        import torch
-
-        layer = model.get_output_embeddings()
-        chosen = torch.from_numpy(np.concatenate(tokens)).to(layer.weight.device)
-        has_bias = getattr(layer, "bias", None) is not None
-        rows = torch.nn.Linear(layer.weight.shape[1], len(chosen), bias=has_bias, device=chosen.device)
-        rows.weight.data = layer.weight.detach()[chosen].float()
-        if has_bias:
-            rows.bias.data = layer.bias.detach()[chosen].float()
-        rows.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-        self._rows = rows
-        self._num_yes = len(tokens.yes)
-
-    @contextlib.contextmanager
-    def in_place(self, model: Any) -> Iterator[None]:
-        """Let the model compute these rows alone; what it does to logits afterwards, it does to them."""
-        layer = model.get_output_embeddings()
-        model.set_output_embeddings(self._rows)
-        try:
-            yield
-        finally:
-            model.set_output_embeddings(layer)
-
-    def p_yes(self, logits: Any) -> NDArray[np.float32]:
-        """Return P(yes) of each row of logits."""
-        import torch
-
-        parts = logits.float().tensor_split([self._num_yes], dim=1)
-        log_yes, log_no = (torch.logsumexp(part, dim=1).cpu().numpy() for part in parts)
-        return p_yes_of(log_yes, log_no).astype(np.float32)
-
-
-def local_labeller(model: LanguageModel, prompt: Prompt, definitions: Definitions = NO_DEFINITIONS) -> LocalLabeller:
+def local_labeller(
+    model: LanguageModel,
+    prompt: Prompt,
+    definitions: Definitions = NO_DEFINITIONS,
+    *,
+    words: YesNoWords = ENGLISH,
+) -> LocalLabeller:
     """Return a labeller that asks a model in this process.
 
     Args:
         model: open.
         prompt: how it is asked.
         definitions: what a prompt with a place for definitions says of each keyword.
+        words: what counts as yes and as no.
 
     Raises:
         InputError: if the model has no tokens for yes or for no, or its template cannot take the prompt.
+        WorkError: if the prompt is longer than the model reads, it gives numbers that are none, or there is too little
+            memory.
     """
     try:
-        answers = tokens_of(_candidates(model.tokenizer))
+        answers = tokens_of(_candidates(model.tokenizer, words), words)
     except ValueError as error:
         raise InputError(f"{model.name}: cannot answer yes or no ({error})", fix="Use another model") from error
     form = _form_of(model, prompt)
@@ -204,6 +203,7 @@ def local_labeller(model: LanguageModel, prompt: Prompt, definitions: Definition
         "device": model.device.partition(":")[0],
         "prompt": fingerprint(prompt),
         "definitions": definitions.identity,
+        "words": [list(words.yes), list(words.no)],
     }
 
     def made(as_trees: bool) -> LocalLabeller:
@@ -215,15 +215,23 @@ def local_labeller(model: LanguageModel, prompt: Prompt, definitions: Definition
             definitions=definitions,
             as_trees=as_trees,
             _form=form,
-            _answers=_AnswerHead(model.model, answers),
+            _answers=AnswerHead(model.model, answers),
             _control=tuple(control_tokens(model.tokenizer)),
             _shared=_cache_of(model, form.head) if as_trees else None,
         )
 
-    return made(_takes_trees(made(True)))
+    try:
+        return made(_takes_trees(made(True)))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise WorkError(
+            f"{model.name}: the memory that is left on {model.device} does not suffice to ask it",
+            fix="Free some, or use --weights 4bit, a smaller model or a shorter prompt",
+        ) from error
 
 
-def _candidates(tokenizer: Any, words: YesNoWords = ENGLISH) -> dict[int, str]:
+def _candidates(tokenizer: Any, words: YesNoWords) -> dict[int, str]:
     """Return the tokens that may spell an answer and what they decode to: to decode all of them takes a minute."""
     names = tokenizer.get_vocab()
     plain = [word.casefold() for word in (*words.yes, *words.no) if word.isascii()]
@@ -237,12 +245,17 @@ def _candidates(tokenizer: Any, words: YesNoWords = ENGLISH) -> dict[int, str]:
 def _takes_trees(labeller: LocalLabeller) -> bool:
     """Say whether a model gives for a tree what it gives for each prompt alone: some kinds of attention do not."""
     pairs = [("kettle", "Is it alive?"), ("kettle", "Is it made of metal?"), ("horse", "Is it alive?")]
+    alone = labeller.label_one_by_one(pairs)
     try:
         found = labeller.label_pairs(pairs)
-    except (TypeError, ValueError, RuntimeError, IndexError):
+    except (TypeError, ValueError, RuntimeError, IndexError, WorkError) as error:
+        if is_out_of_memory(error):  # says nothing of the kind of model
+            raise
         return False
-    gap = np.abs(found - labeller.label_one_by_one(pairs)).max()
-    return bool(gap <= _AGREEMENT.get(labeller.model.dtype, 5e-2))
+    gap = np.abs(found - alone).max()
+    model = labeller.model
+    is_fine = model.dtype == "float32" and model.weights == "full" and not getattr(model.model, "is_quantized", False)
+    return bool(gap <= (_AGREEMENT if is_fine else _ROUGH_AGREEMENT))
 
 
 def _form_of(model: LanguageModel, prompt: Prompt) -> _Form:
@@ -250,17 +263,26 @@ def _form_of(model: LanguageModel, prompt: Prompt) -> _Form:
     text = render(model.tokenizer, [*turns, {"role": "user", "content": _TURN}], open_turn=True)
     before, _, after = text.partition(_TURN)
     # A control token ends what the tokenizer merges, so that the text can be cut behind the last one.
-    cut = max(
-        (before.rfind(token) + len(token) for token in control_tokens(model.tokenizer) if token in before), default=0
+    begin, end = max(
+        (
+            (place, place + len(token))
+            for token in control_tokens(model.tokenizer)
+            if (place := before.rfind(token)) >= 0
+        ),
+        key=lambda span: span[1],
+        default=(0, 0),
     )
 
     def ids(part: str) -> list[int]:
         return list(model.tokenizer(part, add_special_tokens=False)["input_ids"])
 
-    head, rest = ids(before[:cut]) if cut else [], before[cut:] + "Keyword: kettle, Question: Is it alive?" + after
-    if head + ids(rest) != ids(before[:cut] + rest):
-        head, cut = [], 0
-    return _Form(head, before[cut:], after)
+    head, form = ids(before[:end]) if end else [], _Form([], before, after)
+    if not head:
+        return form
+    cut = _Form(head, before[begin:], after)
+    asked = "Keyword: kettle, Question: Is it alive?"
+    tail = ids(cut.before + asked + after)[cut.overlap :]
+    return cut if head + tail == ids(before + asked + after) else form
 
 
 def _cache_of(model: LanguageModel, head: list[int]) -> Any:

@@ -33,12 +33,18 @@ def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | No
         from furikaeri_common.models.servers import open_server
         from twenty_questions.labelling.server_labeller import server_labeller
 
-        labeller = server_labeller(open_server(config), config, prompt, definitions)
+        server = open_server(config)
+        try:
+            labeller = server_labeller(server, config, prompt, definitions)
+        except Exception:
+            server.close()
+            raise
     else:
         from furikaeri_common.models.loading import open_language_model
         from twenty_questions.labelling.local_labeller import local_labeller
 
-        labeller = local_labeller(open_language_model(config, on_note=on_note), prompt, definitions)
+        model = open_language_model(config, on_note=on_note)
+        labeller = local_labeller(model, prompt, definitions, words=config.words)
     if config.centring:
         labeller = centred(labeller)
     return corrected(labeller, Path(config.leanings)) if config.leanings else labeller

@@ -35,7 +35,7 @@ from furikaeri_common.models.usage import Usage
 from twenty_questions.labelling.definitions import NO_DEFINITIONS, Definitions
 from twenty_questions.labelling.labeller import LabellerConfig
 from twenty_questions.labelling.prompts import Prompt
-from twenty_questions.labelling.yes_no import p_yes_from_texts, read_answer
+from twenty_questions.labelling.yes_no import YesNoWords, p_yes_from_texts, read_answer
 
 __all__ = ["ServerLabeller", "server_labeller"]
 
@@ -57,7 +57,7 @@ def server_labeller(
 
     Args:
         server: of the model.
-        config: `samples` is used.
+        config: `samples` and the words that answer are used.
         prompt: how a pair is put.
         definitions: what a prompt with a place for definitions says of each keyword.
 
@@ -67,7 +67,9 @@ def server_labeller(
     """
     with _naming_pairs([_TRIAL]):
         by_probabilities = server.gives_probabilities(prompt.conversation(*_TRIAL))
-    return ServerLabeller(server, prompt, definitions, samples=config.samples, by_probabilities=by_probabilities)
+    return ServerLabeller(
+        server, prompt, definitions, samples=config.samples, words=config.words, by_probabilities=by_probabilities
+    )
 
 
 class ServerLabeller:
@@ -80,12 +82,14 @@ class ServerLabeller:
         definitions: Definitions,
         *,
         samples: int,
+        words: YesNoWords,
         by_probabilities: bool,
     ) -> None:
         self._server = server
         self._prompt = prompt
         self._definitions = definitions
         self._samples = samples
+        self._words = words
         self._by_probabilities = by_probabilities
         self._sampled_pairs = 0
         self._varied_pairs = 0
@@ -104,6 +108,7 @@ class ServerLabeller:
             "definitions": self._definitions.identity,
             "read_from": "log-probabilities" if self._by_probabilities else "samples",
             "samples": self._samples,
+            "words": [list(self._words.yes), list(self._words.no)],
         }
 
     @property
@@ -149,7 +154,7 @@ class ServerLabeller:
                 firsts = self._server.next_tokens(conversations)
             for position, first in enumerate(firsts):
                 if first and not _opens_markup(first):
-                    p_yes[position] = p_yes_from_texts(first)
+                    p_yes[position] = p_yes_from_texts(first, self._words)
         rest = [int(position) for position in np.flatnonzero(np.isnan(p_yes))]
         if rest:
             p_yes[rest] = self._sampled([pairs[one] for one in rest], [conversations[one] for one in rest])
@@ -170,7 +175,7 @@ class ServerLabeller:
         found = []
         for start in range(0, len(texts), self._samples):
             drawn = texts[start : start + self._samples]
-            read = [answer for answer in map(read_answer, drawn) if answer is not None]
+            read = [answer for text in drawn if (answer := read_answer(text, self._words)) is not None]
             found.append((sum(read) + 0.5) / (len(read) + 1) if read else math.nan)
             self._varied_pairs += len(set(drawn)) > 1
         self._sampled_pairs += len(pairs)

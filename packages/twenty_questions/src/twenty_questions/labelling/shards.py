@@ -148,9 +148,15 @@ def _go_through(call: _Call, work: _Work, works: Sequence[_Work]) -> bool:
         while again and labeller is not None:
             again = [shard for shard in again if shard in work.pending and _settle(call, work, labeller, shard)]
     finally:
+        # A connection to a server is closed; a model in this process goes with its last reference.
+        getattr(labeller, "close", _nothing)()
         del labeller
         gc.collect()
     return True
+
+
+def _nothing() -> None:
+    pass
 
 
 def _open(call: _Call, work: _Work) -> Labeller | None:

@@ -21,7 +21,7 @@ from twenty_questions.labelling.prompts import read_prompt
 
 __all__ = ["drawn_votes", "worded_votes"]
 
-_DECIDE = ("model", "base_url", "weights", "device", "dtype")
+_DECIDE = ("model", "base_url", "weights", "device", "dtype", "yes_words", "no_words")
 
 
 def drawn_votes(
@@ -52,14 +52,16 @@ def drawn_votes(
     def writer() -> Writer:
         return open_text(config)
 
-    settings = {name: getattr(config, name) for name in _DECIDE}
+    settings = {name: jsonable(getattr(config, name)) for name in _DECIDE}
     settings |= {"prompt": jsonable(prompt), "temperature": temperature, "seed": seed}
 
     def source(vote: int) -> LabelSource:
         return LabelSource(
             name=f"{config.model} vote {vote + 1}",
             settings={**settings, "vote": vote},
-            open=lambda: SampledVote(writer(), prompt, vote=vote, temperature=temperature, seed=seed),
+            open=lambda: SampledVote(
+                writer(), prompt, vote=vote, temperature=temperature, seed=seed, words=config.words
+            ),
         )
 
     return [source(vote) for vote in range(votes)]

@@ -28,14 +28,29 @@ __all__ = [
     "tokens_of",
 ]
 
-_AROUND = string.punctuation + string.whitespace + "▁Ġ。、！"
+_AROUND = string.punctuation + string.whitespace + "▁Ġ。、！「」“”„‘’«»–—…"
 
 
 class YesNoWords(NamedTuple):
-    """The words that answer; other languages put theirs beside the English ones."""
+    """The words that answer, each without space in it; other languages put theirs beside the English ones."""
 
     yes: tuple[str, ...] = ("yes",)
     no: tuple[str, ...] = ("no",)
+
+    def require_telling(self) -> None:
+        """Refuse words that cannot be read.
+
+        Raises:
+            ValueError: if there is none for one of the two, one is empty or holds a space, or one says both.
+        """
+        for name, spellings in (("yes", self.yes), ("no", self.no)):
+            if not spellings or not all(_core(word) and len(word.split()) == 1 for word in spellings):
+                raise ValueError(
+                    f"expected {name}_words of one word each, got {', '.join(map(repr, spellings)) or 'none'}"
+                )
+        both = {_core(word) for word in self.yes} & {_core(word) for word in self.no}
+        if both:
+            raise ValueError(f"expected words that say either yes or no, got {', '.join(sorted(both))} for both")
 
 
 ENGLISH = YesNoWords()
@@ -133,7 +148,10 @@ def centre(p_yes: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
         reference: the same model's answers about reference things, shape (references, questions); NaN does not count.
 
     Returns:
-        float64, shape (keywords, questions).
+        float64, shape (keywords, questions); NaN where p_yes is, and where no reference thing got an answer.
     """
-    leaning = np.nanmean(log_odds(reference), axis=0)
+    odds = log_odds(reference)
+    there = ~np.isnan(odds)
+    with np.errstate(invalid="ignore"):
+        leaning = np.where(there, odds, 0.0).sum(axis=0) / there.sum(axis=0)
     return np.asarray(1 / (1 + np.exp(leaning - log_odds(p_yes))))
