@@ -19,9 +19,14 @@ HEADROOM = 0.2
 """Share of the free memory that `default_budget` leaves: for activations, caches of keys and values, and loading."""
 
 
-def free_memory() -> None:
-    """Give unused memory back: to Python, to the GPU, and to the operating system where that can be asked."""
-    gc.collect()
+def free_memory(*, collect: bool = True) -> None:
+    """Give unused memory back: to Python, to the GPU, and to the operating system where that can be asked.
+
+    Args:
+        collect: whether objects may lie in cycles, which only the collector frees; it looks at everything there is.
+    """
+    if collect:
+        gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -317,7 +317,7 @@ class ModelPool(Generic[T]):
             opened.close()
         finally:
             del opened
-            free_memory()
+            free_memory(collect=not references or any(reference() is not None for reference in references))
             if any(reference() is not None for reference in references):
                 self._leaked[name] = (num_bytes, references)
         if name in self._leaked:
