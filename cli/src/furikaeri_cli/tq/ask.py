@@ -170,7 +170,7 @@ def _answer_by_vote(
     said: Answer = "yes" if counted.answer else "no"
     event = {"type": "answer", "question": text, "answer": said, "how": "voted", "votes": dict(counted.given)}
     if len(voter.names) == 1:
-        who = "says a model, for I do not know"
+        who = "says a model; I do not know myself"
     else:
         agreeing = sum((p > voter.config.threshold) == counted.answer for p in counted.given.values())
         who = f"say {agreeing} of the {len(counted.given)} models I asked, for I do not know"
