@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from furikaeri_cli.isic.by_size import suiting
 from furikaeri_cli.options import Json, Quiet, Runs, Workers
 from furikaeri_cli.output import Output
+from furikaeri_cli.stage_progress import STAGE_COLUMNS, StageTeller, stage_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from furikaeri_common.stages import Stage, StageRecord
+    from furikaeri_common.stages import StageRecord
     from furikaeri_common.tasks import Progress
     from isic_lesion.recipe import Recipe
 
 __all__ = ["Given", "Ran", "run_cli", "run_recipe"]
-
-_GIB = 2**30
 
 
 class Given(NamedTuple):
@@ -151,6 +146,7 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
         InputError: if something cannot be read, or does not fit the rest.
         WorkError: if a booster cannot be trained.
     """
+    from furikaeri_cli.progress import showing_progress
     from furikaeri_common.documents import jsonable
     from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.runs import find_unfinished, start_run
@@ -176,8 +172,12 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
     if unfinished is not None:
         output.note(f"Going on with {unfinished}")
     with start_run(runs, "isic run", config, seed=recipe.folds.seed, data=data, resume=unfinished) as run:
-        teller = _Teller(output)
-        stages = stages_of(inputs, run.path, threads=_cores(), on_progress=teller.on_progress)
+        teller = StageTeller(output)
+
+        def on_progress(event: Progress) -> None:
+            teller.on_part(event, lambda: showing_progress(output, "boosters", event.total))
+
+        stages = stages_of(inputs, run.path, threads=_cores(), on_progress=on_progress)
         with teller.telling(len(stages)):
             records = run_stages(run.path, stages, on_start=teller.on_start, on_end=teller.on_end)
         for record in records:
@@ -194,39 +194,6 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
         report=layout.report,
         submission=layout.submission if inputs.test is not None else None,
     )
-
-
-class _Teller:
-    """Says which stage is under way, and shows the progress of its boosters."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._shown = contextlib.ExitStack()
-        self._tell: Callable[[Progress], None] | None = None
-        self._number = self._total = 0
-
-    @contextlib.contextmanager
-    def telling(self, total: int) -> Iterator[None]:
-        self._total = total
-        with self._shown:
-            yield
-
-    def on_start(self, stage: Stage) -> None:
-        self._output.note(f"[{self._number + 1}/{self._total}] {stage.name}")
-
-    def on_progress(self, event: Progress) -> None:
-        from furikaeri_cli.progress import showing_progress
-
-        if self._tell is None:
-            self._tell = self._shown.enter_context(showing_progress(self._output, "boosters", event.total))
-        self._tell(event)
-
-    def on_end(self, record: StageRecord) -> None:
-        self._shown.close()
-        self._tell = None
-        self._number += 1
-        if record.reused:
-            self._output.note(f"[{self._number}/{self._total}] {record.name}: done before")
 
 
 def _cores() -> int:
@@ -253,16 +220,7 @@ def _list_recipes(output: Output) -> None:
 
 
 def _print(output: Output, ran: Ran) -> None:
-    rows: Sequence[Sequence[Any]] = [
-        (
-            record.name,
-            _told(record),
-            "before" if record.reused else f"{record.seconds:.1f} s",
-            f"{record.peak / _GIB:.2f} GiB",
-        )
-        for record in ran.stages
-    ]
-    output.table(("stage", "what came out", "time", "memory"), rows, value=ran)
+    output.table(STAGE_COLUMNS, stage_rows(ran.stages, _told), value=ran)
     chosen = {"stack, nested": ", weights chosen on the other folds"}.get(ran.judged, "")
     output.show(f"pAUC of the stack on lesions held out{chosen}: {ran.pauc:.5f}")
     output.note(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from furikaeri_cli.options import BaseUrl, Json, Models, Quiet, Runs
 from furikaeri_cli.output import Output
+from furikaeri_cli.stage_progress import STAGE_COLUMNS, StageTeller, stage_rows
 
 if TYPE_CHECKING:
-    from furikaeri_common.stages import Stage, StageRecord
+    from furikaeri_common.stages import StageRecord
     from furikaeri_common.tasks import Progress
     from twenty_questions.labelling.label_progress import LabelProgress
     from twenty_questions.labelling.labeller import Labeller, LabellerConfig
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Precomputed", "all_cli", "precompute"]
 
 _COMMAND = "tq precompute all"
-_GIB = 2**30
 
 
 class Precomputed(NamedTuple):
@@ -93,14 +92,25 @@ def precompute(
         InputError: if something cannot be read, or there is no such model.
         WorkError: if a model cannot be asked.
     """
+    from furikaeri_cli.progress import showing_progress
+    from furikaeri_cli.tq.labelling_progress import showing_labels
     from furikaeri_common.documents import jsonable
     from furikaeri_common.runs import find_earlier, start_run
     from furikaeri_common.stages import run_stages
     from twenty_questions.precompute.chain import Layout, Listener, data_of, stages_of
 
     config, data = {"recipe": jsonable(recipe)}, data_of(recipe)
-    teller = _Teller(output)
-    listener = Listener(requests=teller.on_requests, labels=teller.on_labels)
+    teller = StageTeller(output)
+
+    def on_requests(event: Progress) -> None:
+        teller.on_part(event, lambda: showing_progress(output, "requests", event.total))
+        if event.done == event.total:
+            teller.close_part()
+
+    def on_labels(step: LabelProgress) -> None:
+        teller.on_part(step, lambda: showing_labels(output, step.total))
+
+    listener = Listener(requests=on_requests, labels=on_labels)
     # What cannot be had is told before there is a run.
     stages_of(recipe, runs, open_model=open_model)
     earlier = find_earlier(runs, _COMMAND, config, seed=recipe.seed, data=data)
@@ -115,62 +125,8 @@ def precompute(
     return Precomputed(run.path, Layout(run.path).table, tuple(records))
 
 
-class _Teller:
-    """Says which stage is under way, and shows the progress of its requests and pairs."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._shown = contextlib.ExitStack()
-        self._tell: Callable[[Any], None] | None = None
-        self._number = self._total = 0
-
-    @contextlib.contextmanager
-    def telling(self, total: int) -> Iterator[None]:
-        self._total = total
-        with self._shown:
-            yield
-
-    def on_start(self, stage: Stage) -> None:
-        self._output.note(f"[{self._number + 1}/{self._total}] {stage.name}")
-
-    def on_requests(self, event: Progress) -> None:
-        from furikaeri_cli.progress import showing_progress
-
-        if self._tell is None:
-            self._tell = self._shown.enter_context(showing_progress(self._output, "requests", event.total))
-        self._tell(event)
-        if event.done == event.total:
-            self._close()
-
-    def on_labels(self, step: LabelProgress) -> None:
-        from furikaeri_cli.tq.labelling_progress import showing_labels
-
-        if self._tell is None:
-            self._tell = self._shown.enter_context(showing_labels(self._output, step.total))
-        self._tell(step)
-
-    def on_end(self, record: StageRecord) -> None:
-        self._close()
-        self._number += 1
-        if record.reused:
-            self._output.note(f"[{self._number}/{self._total}] {record.name}: done before")
-
-    def _close(self) -> None:
-        self._shown.close()
-        self._tell = None
-
-
 def _print(output: Output, made: Precomputed) -> None:
-    rows = [
-        (
-            record.name,
-            _told(record),
-            "before" if record.reused else f"{record.seconds:.1f} s",
-            f"{record.peak / _GIB:.2f} GiB",
-        )
-        for record in made.stages
-    ]
-    output.table(("stage", "what came out", "time", "memory"), rows, value=made)
+    output.table(STAGE_COLUMNS, stage_rows(made.stages, _told), value=made)
     output.show(f"Play with it: tq play --table {made.table}")
     output.note(f"Made in {made.folder}")
 
