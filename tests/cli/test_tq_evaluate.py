@@ -157,12 +157,12 @@ def test_in_a_pipe_there_are_tables_of_tabs(invoke, asked, gold: Path, tmp_path:
         *("--questions", 3, "--disagreements", 4, "--choose", 2, "--fit"),
     )
     assert code == 0, err
-    answerers, questions, disputes = [block.splitlines() for block in out.strip("\n").split("\n\n")]
+    answerers, chosen, questions, disputes = [block.splitlines() for block in out.strip("\n").split("\n\n")]
     assert answerers[0] == "answerer\taccuracy\tbalanced (95 %)\tAUC (95 %)\tfitted (95 %)"
     assert [line.split("\t")[0] for line in answerers[4:6]] == ["vote (majority)", "vote (mean)"]
     assert (len(questions), len(disputes)) == (4, 5)
     assert "pairs are answered by rule" in err
-    assert "Best of 3 votes: knows-" in err
+    assert chosen[0].startswith("Best of 3 votes: knows-")
     assert "Kept in" in err
 
 
@@ -352,3 +352,26 @@ def test_leanings_are_saved_for_every_model(invoke, asked, gold: Path, tmp_path:
     )
     assert code == 2
     assert "learns from what a model says by itself" in err
+
+
+def test_the_worst_questions_of_one_model_are_shown(invoke, asked, gold: Path, tmp_path: Path) -> None:
+    code, out, err = invoke(
+        *("tq", "evaluate", "answerer", gold, *models("0.6"), "--keywords", 10, "--runs", tmp_path),
+        *("--questions", 3, "--disagreements", 0),
+    )
+    assert code == 0, err
+    answerers, questions = [block.splitlines() for block in out.strip("\n").split("\n\n")]
+    assert [line.split("\t")[0] for line in answerers[1:]] == ["knows-0.6", "knows-0.6 + leanings"]
+    assert len(questions) == 4
+
+
+def test_leanings_that_these_keywords_taught_are_told(
+    invoke, asked, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "leanings.json"
+    arguments = ("tq", "evaluate", "answerer", gold, *models("0.6"), "--runs", tmp_path)
+    assert invoke(*arguments, "--save-leanings", file).code == 0
+    code, out, err = invoke(*arguments, "--leanings", file, "--keywords", 10)
+    assert code == 0, err
+    assert f"warning: {file} was learned on 10 of these 10 keywords: figures on them are too good" in err
+    assert "+ leanings" not in out

@@ -81,3 +81,16 @@ def test_what_is_missing_is_told_before_there_is_a_run(invoke, place: Path) -> N
     assert code == 2
     assert "no-such-model" in err
     assert not (place / "runs").exists()
+
+
+def test_a_server_without_a_model_is_refused(invoke, place: Path) -> None:
+    code, _, err = invoke("tq", "precompute", "all", "--recipe", "mine.toml", "--base-url", "http://localhost:9/v1")
+    assert code == 2
+    assert "no --model is named" in err
+
+
+def test_a_home_folder_in_a_recipe_is_found(invoke, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    (place / "mine.toml").write_text(RECIPE.replace('"words.txt"', '"~/words.txt"'))
+    code, _, err = invoke("tq", "precompute", "all", "--recipe", "mine.toml")
+    assert code == 0, err

@@ -141,7 +141,7 @@ def test_other_options_label_anew_beside_the_old(invoke: Callable, given: Path, 
     after = contents(Path("out/shards"))
     assert {name: after[name] for name in before} == before
     assert len(opened["alpha"].asked) == 120
-    assert "1 other folders there are of other models, prompts or lists" in result.err
+    assert "Shards of other models, prompts or lists lie beside them: 1 folders" in result.err
 
 
 def test_a_failure_exits_1_writes_no_table_and_is_retried_by_the_same_command(
@@ -251,3 +251,17 @@ def test_the_pace_tells_what_is_known() -> None:
     assert pace(step(usage={"cost": 1.25, "requests": 7})).endswith(", cost 1.25")
     assert pace(step(usage={"cost": 0.0, "requests": 1700})).endswith(", 1,700 requests")
     assert [duration(seconds) for seconds in (5, 89, 600, 7200)] == ["5 s", "89 s", "10 min", "2.0 h"]
+
+
+def test_a_folder_of_other_things_and_options_without_effect_are_refused(
+    invoke: Callable, given: Path, opened: dict[str, Biased]
+) -> None:
+    Path("busy").mkdir()
+    Path("busy/note.txt").write_text("mine")
+    result = invoke("tq", "precompute", "table", "busy", *LISTS, *BOTH)
+    assert result.code == 2
+    assert "busy: holds other things" in result.err
+    result = invoke("tq", "precompute", "table", "out", *LISTS, *BOTH, "--calibration", "isotonic")
+    assert result.code == 2
+    assert "need gold answers" in result.err
+    assert not opened

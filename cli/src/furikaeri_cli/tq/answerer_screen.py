@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.asking import usage_line
-from twenty_questions.studies.answerer_figures import AnswererStudy
+from twenty_questions.studies.answerer_figures import AnswererStudy, ChosenVoters
 from twenty_questions.studies.intervals import Estimate
 from twenty_questions.studies.votes import Rule
 
@@ -105,12 +105,26 @@ def show_evaluated(output: Output, done: Evaluated, rule: Rule, questions: int, 
     output.table(columns, rows, value=document_of(done, disagreements))
     if output.is_json:
         return
-    judged = study.answerers[0].name if len(study.answerers) == 1 else f"vote ({rule})"
+    if study.chosen:
+        output.show("\n".join(["", *_chosen_lines(study.chosen)]))
+    judged = done.paces[0].name if len(done.paces) == 1 else f"vote ({rule})"
     if questions:
         _print_questions(output, study, judged, questions)
     if disagreements and study.disagreements:
         _print_disagreements(output, study, disagreements)
     _note_the_rest(output, done)
+
+
+def _chosen_lines(chosen: ChosenVoters) -> list[str]:
+    lines = [
+        f"Best of {chosen.tried:,} votes: {' + '.join(chosen.members)} (threshold {_limits(chosen.thresholds)}). "
+        f"Chosen and judged on different keywords: balanced accuracy {_percent(chosen.balanced_accuracy)}, "
+        f"AUC {_percent(chosen.auc)}; {_percent(chosen.gain)} points above a single model chosen in the same way."
+    ]
+    others = {members for members in chosen.by_fold if members != chosen.members}
+    if others:
+        lines.append(f"Some folds would choose {'; '.join(' + '.join(members) for members in sorted(others))}.")
+    return lines
 
 
 def _about(done: Evaluated) -> str:
@@ -124,6 +138,8 @@ def _about(done: Evaluated) -> str:
 
 def _print_questions(output: Output, study: AnswererStudy, judged: str, count: int) -> None:
     figures = [one for one in study.by_question if one.answerer == judged]
+    if not figures:
+        return
     figures.sort(key=lambda one: one.accuracy if math.isnan(one.balanced_accuracy) else one.balanced_accuracy)
     output.show("")
     output.table(
@@ -167,16 +183,6 @@ def _note_the_rest(output: Output, done: Evaluated) -> None:
         )
     if len(done.paces) > 1:
         output.note(f"All models agree on {study.agreeing:.1%} of the pairs.")
-    if study.chosen:
-        chosen = study.chosen
-        output.note(
-            f"Best of {chosen.tried:,} votes: {' + '.join(chosen.members)} (threshold {_limits(chosen.thresholds)}). "
-            f"Chosen and judged on different keywords: balanced accuracy {_percent(chosen.balanced_accuracy)}, "
-            f"AUC {_percent(chosen.auc)}; {_percent(chosen.gain)} points above the best single model."
-        )
-        others = {members for members in chosen.by_fold if members != chosen.members}
-        if others:
-            output.note(f"Some folds would choose {'; '.join(' + '.join(members) for members in sorted(others))}.")
     for pace in done.paces:
         said = f"{pace.pairs_per_second:.1f} pairs/s" if pace.labelled else "all from earlier runs"
         output.note(f"{pace.name}: {said}{f'; {usage_line(pace.usage)}' if pace.usage else ''}")

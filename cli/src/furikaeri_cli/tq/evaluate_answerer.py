@@ -136,7 +136,7 @@ def evaluate_answerer_cli(
     done = evaluate_answerer(
         gold,
         configs,
-        study=_config(threshold, rule, choose, measure, fit, seed),
+        study=_config(threshold, rule, choose, measure, fit, seed)._replace(corrected=leanings is not None),
         keywords=keywords,
         rules=rules,
         save_leanings=save_leanings,
@@ -207,6 +207,7 @@ def evaluate_answerer(
         "keywords": keywords,
         "rules": rules,
     }
+    _warn_of_taught(models, pairs.keywords, output)
     data = {"gold": fingerprint_of(gold)}
     unfinished = find_unfinished(runs, "tq evaluate answerer", config, seed=study.seed, data=data)
     with start_run(runs, "tq evaluate answerer", config, seed=study.seed, data=data, resume=unfinished) as run:
@@ -255,3 +256,15 @@ def evaluate_answerer(
                 raise InputError(f"{gold}: teaches no leanings ({error})", fix="Leave --save-leanings out") from error
             write_leanings(save_leanings, {name: (identities[name], one) for name, one in learned.items()})
     return done
+
+
+def _warn_of_taught(models: Sequence[LabellerConfig], keywords: Sequence[str], output: Output) -> None:
+    """Say so where leanings were learned on the very keywords that they are judged on."""
+    from twenty_questions.labelling.leaning_files import read_leanings
+
+    for file in dict.fromkeys(model.leanings for model in models if model.leanings):
+        taught = {keyword for _, leanings in read_leanings(Path(file)).values() for keyword in leanings.keywords}
+        if known := taught.intersection(keywords):
+            output.warn(
+                f"{file} was learned on {len(known)} of these {len(keywords)} keywords: figures on them are too good"
+            )

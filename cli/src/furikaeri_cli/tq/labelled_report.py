@@ -23,7 +23,7 @@ def print_labelled(output: Output, labelled: Labelled) -> None:
     output.show("\n".join(_lines(labelled)))
     output.note(f"Written to {labelled.folder}; every model's own P(yes) is in {labelled.folder / 'shards'}")
     if labelled.other_recipes:
-        output.note(f"{labelled.other_recipes} other folders there are of other models, prompts or lists")
+        output.note(f"Shards of other models, prompts or lists lie beside them: {labelled.other_recipes} folders")
 
 
 def _lines(labelled: Labelled) -> list[str]:

@@ -183,7 +183,7 @@ def match_cli(
     Examples:
         tq match --keyword kettle
         tq match --answerer alpha --answerer2 noisy:0.1 --games 100
-        tq match --answerer llm-only --model qwen2.5-coder-1.5b-instruct-q4_k_m
+        tq match --guesser plain --answerer llm-only --model qwen2.5-coder-1.5b-instruct-q4_k_m
         tq match --guesser2 my_agent.py --engine kaggle --json
     """
     output = Output.choose(json=json, quiet=quiet)
@@ -207,7 +207,9 @@ def match_cli(
         matches = _counted(played, games, output)
     _show(matches, teams, output, engine=engine, seed=seed)
     if panel is not None:
-        tell_failures(voter_of(panel), output)
+        voter = voter_of(panel)
+        output.note(f"Models answered {voter.num_votes:,} questions; rules and the table the others.")
+        tell_failures(voter, output)
     if save is not None:
         write_games(save, [game for match in matches for game in _games(match, teams)])
         output.note(f"Kept {2 * games} games in {save}")

@@ -11,6 +11,7 @@ import typer
 from furikaeri_cli.options import BaseUrl, Json, Models, Quiet, Runs
 from furikaeri_cli.output import Output
 from furikaeri_cli.stage_progress import STAGE_COLUMNS, StageTeller, stage_rows
+from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
     from furikaeri_common.stages import StageRecord
@@ -68,6 +69,8 @@ def all_cli(
         rows = [(one.name, ", ".join(model.model for model in one.models), one.about) for one in held]
         output.table(("recipe", "models", "about"), rows, value=held)
         return
+    if base_url and not model:
+        raise InputError("--base-url says where --model is, and no --model is named", fix="Name one, or leave it out")
     from twenty_questions.labelling.opening import open_labeller
 
     chosen = with_models(read_precompute_recipe(recipe), tuple(model or ()), base_url)

@@ -86,12 +86,13 @@ def precompute_table_cli(
         Path | None, typer.Option("--calibrate", metavar="CSV", help="A gold set: keyword, question, answer.")
     ] = None,
     calibration: Annotated[
-        Literal["auto", "isotonic", "shrink", "platt", "none"],
-        typer.Option("--calibration", help="How P(yes) is mapped; auto: what cross-validation chooses."),
-    ] = "auto",
+        Literal["auto", "isotonic", "shrink", "platt", "none"] | None,
+        typer.Option("--calibration", help="How P(yes) is mapped; auto (as usual): what cross-validation chooses."),
+    ] = None,
     calibrated: Annotated[
-        Literal["average", "models"], typer.Option("--calibrated", help="What is mapped: the average, or each model.")
-    ] = "average",
+        Literal["average", "models"] | None,
+        typer.Option("--calibrated", help="What is mapped: the average (as usual), or each model."),
+    ] = None,
     concurrency: Concurrency = 8,
     requests_per_minute: RequestsPerMinute = 0.0,
     price_in: PriceIn = 0.0,
@@ -146,9 +147,11 @@ def precompute_table_cli(
     consensus = ConsensusConfig(
         average=average,
         weights=tuple(weight) if weight else None,
-        calibration=calibration,
-        calibrated=calibrated,
+        calibration=calibration or "auto",
+        calibrated=calibrated or "average",
     )
+    if (calibration or calibrated) and not calibrate:
+        raise InputError("--calibration and --calibrated need gold answers", fix="Give them with --calibrate CSV")
     gold = read_labels(calibrate) if calibrate else []
     labelled = precompute_table(
         out,
@@ -239,3 +242,5 @@ def _require_place(out: Path) -> None:
         raise InputError(f"{out}: is a file", fix="Name a folder for the table")
     if manifest.is_file() and "furikaeri answer table" not in manifest.read_text(encoding="utf-8", errors="replace"):
         raise InputError(f"{manifest}: belongs to something else", fix="Choose another folder")
+    if not manifest.is_file() and not (out / SHARDS).is_dir() and out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out}: holds other things", fix="Choose an empty folder, or one that is not there")

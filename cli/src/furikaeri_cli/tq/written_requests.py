@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furikaeri_cli.output import Output
-from furikaeri_common.errors import WorkError
+from furikaeri_common.errors import InputError, WorkError
 
 if TYPE_CHECKING:
     from furikaeri_common.runs import Run
@@ -48,6 +48,7 @@ def asking_for_texts(
         output: who is told of progress.
 
     Raises:
+        InputError: if the model cannot be asked at all.
         WorkError: if a shard fails at every attempt.
     """
     from furikaeri_cli.progress import showing_progress
@@ -61,6 +62,9 @@ def asking_for_texts(
             engine = LocalProcesses(workers)
             report = run_tasks(write, tasks, store=run.path / PARTS, engine=engine, on_progress=on_progress)
         if report.failures:
+            refused = report.failures[0].error.removeprefix("InputError: ")
+            if refused != report.failures[0].error:
+                raise InputError(refused)
             raise WorkError(
                 f"{len(report.failures)} of {len(tasks)} shards of requests failed, the first: "
                 f"{report.failures[0].error}",

@@ -64,6 +64,9 @@ class Voter:
         open_pool: makes the pool that lends them, once, at the first vote.
         config: how votes are taken.
         clock: seconds.
+
+    Attributes:
+        num_votes: how many pairs have been voted on; a pair that is asked about again counts once.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Voter:
         self._seconds_loading: dict[str, float] = {}
         self._seconds_asking: dict[str, float] = {}
         self._remembered: dict[tuple[str, str], Vote] = {}
+        self.num_votes = 0
         self._worker: _Worker | None = None
 
     @property
@@ -132,6 +136,7 @@ class Voter:
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
             self._remembered[keyword, question] = counted
+            self.num_votes += 1
         return counted
 
     def close(self) -> None:

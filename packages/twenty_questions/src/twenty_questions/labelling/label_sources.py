@@ -43,7 +43,7 @@ def source_of(config: LabellerConfig, open_model: Callable[[LabellerConfig], Lab
     """
     settings = {name: jsonable(getattr(config, name)) for name in _DECIDE}
     settings["prompt"] = jsonable(read_prompt(config.prompt))
-    settings["leanings"] = sha256_of(Path(config.leanings)) if config.leanings else None
+    settings["leanings"] = sha256_of(Path(config.leanings).expanduser()) if config.leanings else None
     if not config.base_url:
         find_model(config.model)
     return LabelSource(name=config.model, settings=settings, open=lambda: open_model(config))

@@ -41,12 +41,14 @@ class Leanings:
         intercept: c.
         spread: s, above 0.
         questions: u_q by the question's text.
+        keywords: the things whose gold answers taught this, where that is known: figures on them would be too good.
     """
 
     slope: float
     intercept: float
     spread: float
     questions: Mapping[str, float] = field(repr=False)
+    keywords: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not self.spread > 0:

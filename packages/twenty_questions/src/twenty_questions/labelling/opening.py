@@ -47,4 +47,4 @@ def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | No
         labeller = local_labeller(model, prompt, definitions, words=config.words)
     if config.centring:
         labeller = centred(labeller)
-    return corrected(labeller, Path(config.leanings)) if config.leanings else labeller
+    return corrected(labeller, Path(config.leanings).expanduser()) if config.leanings else labeller

@@ -124,7 +124,7 @@ def read_prompt(name: str) -> Prompt:
     """
     if name in PROMPTS:
         return PROMPTS[name]
-    path = Path(name)
+    path = Path(name).expanduser()
     if not path.is_file():
         raise InputError(f"there is no prompt {name!r}", fix=f"Choose among {', '.join(PROMPTS)}, or give a TOML file")
     try:

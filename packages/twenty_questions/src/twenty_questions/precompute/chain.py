@@ -104,7 +104,7 @@ def data_of(recipe: PrecomputeRecipe) -> dict[str, str]:
     others = [name for source in recipe.questions.games for name in source.games]
     others += [recipe.table.gold] if recipe.table.gold else []
     others += [model.leanings for model in recipe.models if model.leanings]
-    files |= {name: Path(name) for name in others}
+    files |= {name: Path(name).expanduser() for name in others}
     return {name: fingerprint_of(path) for name, path in files.items()}
 
 
@@ -128,7 +128,7 @@ def stages_of(
     """
     layout, told = Layout(folder), listener or Listener()
     sources = [source_of(model, open_model) for model in recipe.models]
-    gold = read_labels(Path(recipe.table.gold)) if recipe.table.gold else []
+    gold = read_labels(Path(recipe.table.gold).expanduser()) if recipe.table.gold else []
     data = data_of(recipe)
 
     def keywords() -> Mapping[str, object]:

@@ -79,7 +79,7 @@ def collected_questions(
     """
     counted = [one for name in part.file for one in read_counted(place_of(name))]
     for logs in part.games:
-        games = read_all_games(game_files([Path(name) for name in logs.games])).games
+        games = read_all_games(game_files([Path(name).expanduser() for name in logs.games])).games
         counted += mine(games, least_count=logs.least).questions
     listed = len(counted)
     for number, source in enumerate(part.llm):

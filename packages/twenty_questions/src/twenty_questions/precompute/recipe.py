@@ -192,7 +192,7 @@ def read_precompute_recipe(name_or_file: str) -> PrecomputeRecipe:
     Raises:
         InputError: if there is none, or it says what no recipe can; the message names the setting.
     """
-    path = _FOLDER / f"{name_or_file}.toml" if name_or_file in RECIPES else Path(name_or_file)
+    path = _FOLDER / f"{name_or_file}.toml" if name_or_file in RECIPES else Path(name_or_file).expanduser()
     try:
         document: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

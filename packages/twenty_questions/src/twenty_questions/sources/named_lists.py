@@ -27,4 +27,4 @@ def read_named_list(name: str) -> KeywordList:
 
 def place_of(name: str) -> Path:
     """Return where a list lies, `built-in` being the built-in table's folder if no such file is here."""
-    return TABLE_FOLDER if name == BUILT_IN and not Path(name).exists() else Path(name)
+    return TABLE_FOLDER if name == BUILT_IN and not Path(name).exists() else Path(name).expanduser()

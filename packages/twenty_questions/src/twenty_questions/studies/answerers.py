@@ -49,6 +49,7 @@ class StudyConfig(NamedTuple):
         folds: of keywords, at least 2.
         draws: of the bootstrap, at least 1.
         seed: of the folds and draws.
+        corrected: whether leanings are out of the models already, so that none are learned.
     """
 
     threshold: float = 0.5
@@ -59,6 +60,7 @@ class StudyConfig(NamedTuple):
     folds: int = 5
     draws: int = DRAWS
     seed: int = 0
+    corrected: bool = False
 
 
 class _Said(NamedTuple):
@@ -98,7 +100,7 @@ def study_answerers(
     said = _answerers(names, models, config)
     judged = said[-1] if len(names) == 1 else next(one for one in said[len(names) :] if one.rule == config.rule)
     said_by_models = np.ones(pairs.size, dtype=np.bool_) if by_rule is None else ~by_rule
-    learned = _learned(pairs, names, models, folds, said_by_models, config)
+    learned = [] if config.corrected else _learned(pairs, names, models, folds, said_by_models, config)
     votes = np.asarray([one.decisions for one in said[: len(names)]])
     differ = (votes != votes[0]).any(axis=0)
     return AnswererStudy(

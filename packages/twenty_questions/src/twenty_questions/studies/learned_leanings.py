@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,8 @@ def leanings_of(pairs: GoldPairs, p_yes: NDArray[np.floating], rows: NDArray[np.
     Raises:
         ValueError: if one of the two answers does not occur among them.
     """
-    return fit_leanings(p_yes[rows], pairs.answers[rows], [pairs.questions[one] for one in pairs.question_of[rows]])
+    learned = fit_leanings(p_yes[rows], pairs.answers[rows], [pairs.questions[one] for one in pairs.question_of[rows]])
+    return replace(learned, keywords=tuple(pairs.keywords[one] for one in np.unique(pairs.keyword_of[rows])))
 
 
 def corrected_by_folds(
