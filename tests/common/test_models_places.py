@@ -94,6 +94,8 @@ def test_a_missing_model_says_where_it_was_sought_and_what_is_near(places: tuple
     with pytest.raises(InputError) as raised:
         find_model("smollm2-135n")
     assert "there is smollm2-135m.gguf" in raised.value.message
+    with pytest.raises(InputError, match=r"there is smollm2-135m\.gguf"):
+        find_model("smolm2")  # short of the name's end, and misspelt
     assert str(places[0] / "smollm2-135n.gguf") in raised.value.message
     assert str(places[1]) in raised.value.message
     assert "hf download ORG/NAME" in raised.value.fix

@@ -40,6 +40,7 @@ PARTNERS = ("table", "alpha", "labels")
 """`table` answers as the table says, `alpha` also knows the protocol, `labels` answers from a file of labels."""
 
 _MOST_NOISE = 0.45
+_LABELS_FIX = "Give a CSV with the columns keyword, question, answer (yes or no)"
 
 
 def read_labels(path: Path) -> list[Label]:
@@ -49,14 +50,20 @@ def read_labels(path: Path) -> list[Label]:
         InputError: naming the file and line that cannot be used.
     """
     try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV ({error})") from error
+        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            columns, rows = reader.fieldnames, list(reader)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})", fix=_LABELS_FIX) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV ({error})", fix=_LABELS_FIX) from error
+    if columns and (lacking := [name for name in ("keyword", "question", "answer") if name not in columns]):
+        raise InputError(f"{path}, line 1: lacks the column {lacking[0]!r}", fix=_LABELS_FIX)
     labels = []
     for number, row in enumerate(rows, start=2):
         if not (row.get("keyword") and row.get("question") and row.get("answer") in ("yes", "no")):
-            raise InputError(f"{path}, line {number}: expected keyword, question and an answer yes or no, got {row}")
+            told = ", ".join(repr(row.get(name)) for name in ("keyword", "question", "answer"))
+            raise InputError(f"{path}, line {number}: expected keyword, question and an answer yes or no, got {told}")
         labels.append(Label(row["keyword"], row["question"], row["answer"] == "yes"))
     if not labels:
         raise InputError(f"{path}: holds no answers")

@@ -119,14 +119,21 @@ def find_model(name: str) -> Place:
         raise InputError(
             f"{odd}: is {what}, so no model that can be loaded", fix="Give a model's folder or a GGUF file"
         )
-    near = difflib.get_close_matches(name, [model.name for model in _own_models(sizes=False)] + _hub_names(), n=3)
+    near = _near(name, [model.name for model in _own_models(sizes=False)] + _hub_names())
     hint = f"; there is {', '.join(near)}" if near else ""
     looked = ", ".join(dict.fromkeys(str(path) for path in candidates))
     hub_name = name if name.count("/") == 1 and not name.startswith((".", "/", "~")) else "ORG/NAME"
     raise InputError(
         f"there is no model {name!r} on this machine{hint}; looked at {looked} and in the hub's cache {hub_folder()}",
-        fix=f"Get it with `hf download {hub_name}`, or give a model's folder or a GGUF file",
+        fix=f"See `furikaeri models list`, get it with `hf download {hub_name}`, or give a folder or a GGUF file",
     )
+
+
+def _near(name: str, known: list[str]) -> list[str]:
+    """Return the names that are like one, or that begin like it, the likeliest first; three at most."""
+    begins = {one[: len(name)]: one for one in reversed(known)}
+    starts = difflib.get_close_matches(name, begins, n=3, cutoff=0.7)
+    return list(dict.fromkeys([*difflib.get_close_matches(name, known, n=3), *(begins[one] for one in starts)]))[:3]
 
 
 def _at(path: Path) -> Place | None:
