@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from furikaeri_common.errors import InputError
-from furikaeri_common.models.places import find_model, hub_folder, list_models, models_folder, remove_model
+from furikaeri_common.models.places import find_model, hub_folder, list_models, models_folder
+from furikaeri_common.models.removal import remove_model
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,8 @@ from furikaeri_common.models.places import (
     hub_folder,
     list_models,
     models_folder,
-    remove_model,
 )
+from furikaeri_common.models.removal import remove_model
 
 __all__ = ["ModelFacts", "list_cli", "remove_cli", "show", "show_cli"]
 
