@@ -141,7 +141,7 @@ def test_other_options_label_anew_beside_the_old(invoke: Callable, given: Path, 
     after = contents(Path("out/shards"))
     assert {name: after[name] for name in before} == before
     assert len(opened["alpha"].asked) == 120
-    assert "Shards of other models, prompts or lists lie beside them: 1 folders" in result.err
+    assert "Beside them: 1 folder with shards of other models, prompts or lists" in result.err
 
 
 def test_a_failure_exits_1_writes_no_table_and_is_retried_by_the_same_command(

@@ -23,7 +23,8 @@ def print_labelled(output: Output, labelled: Labelled) -> None:
     output.show("\n".join(_lines(labelled)))
     output.note(f"Written to {labelled.folder}; every model's own P(yes) is in {labelled.folder / 'shards'}")
     if labelled.other_recipes:
-        output.note(f"Shards of other models, prompts or lists lie beside them: {labelled.other_recipes} folders")
+        others = "1 folder" if labelled.other_recipes == 1 else f"{labelled.other_recipes} folders"
+        output.note(f"Beside them: {others} with shards of other models, prompts or lists")
 
 
 def _lines(labelled: Labelled) -> list[str]:
