@@ -72,14 +72,28 @@ def test_a_question_with_one_answer_is_trusted_less_than_one_with_many() -> None
     assert 0 < rare.questions["rare?"] < often.questions["rare?"]
 
 
-def test_an_unknown_question_is_answered_with_more_doubt() -> None:
-    learned = Leanings(slope=1.0, intercept=0.0, spread=2.0, questions={"known?": 0.0})
+def test_an_unknown_question_has_a_map_of_its_own() -> None:
+    learned = Leanings(
+        slope=1.0, intercept=0.0, spread=2.0, other_slope=0.5, other_middle=1.0, questions={"known?": 0.0}
+    )
     known, unknown = without_leanings(learned, [0.9, 0.9], ["known?", "new?"])
     assert known == pytest.approx(0.9)
-    assert 0.5 < unknown < known
+    assert log_odds(unknown) == pytest.approx(0.5 * (log_odds(0.9) - 1))
     assert np.isnan(without_leanings(learned, [np.nan], ["known?"]))
     table = without_leanings(learned, [[0.1, 0.9], [0.5, 0.5]], ["known?", "new?"])
     assert table.shape == (2, 2)
+
+
+def test_unknown_questions_are_cut_where_the_balanced_accuracy_is_best() -> None:
+    p_yes, truth, questions, _ = drawn(3000, 30, slope=1.0, spread=1.0, seed=11)
+    learned = fit_leanings(p_yes, truth, questions)
+    said = without_leanings(learned, p_yes, ["new?"] * len(p_yes))
+
+    def balanced(cut: float) -> float:
+        return float(((p_yes > cut)[truth].mean() + (p_yes <= cut)[~truth].mean()) / 2)
+
+    found = ((said > 0.5)[truth].mean() + (said <= 0.5)[~truth].mean()) / 2
+    assert found == pytest.approx(max(balanced(cut) for cut in p_yes), abs=1e-9)
 
 
 def test_what_cannot_teach_is_refused() -> None:
@@ -88,7 +102,7 @@ def test_what_cannot_teach_is_refused() -> None:
     with pytest.raises(ValueError, match="as many"):
         fit_leanings([0.1], [True, False], ["a", "b"])
     with pytest.raises(ValueError, match="spread > 0"):
-        Leanings(slope=1.0, intercept=0.0, spread=0.0, questions={})
+        Leanings(slope=1.0, intercept=0.0, spread=0.0, other_slope=1.0, other_middle=0.0, questions={})
 
 
 def test_separated_answers_have_a_finite_fit() -> None:
@@ -110,7 +124,7 @@ class Sayer:
 
 
 def test_a_file_corrects_the_model_that_it_was_learned_for(tmp_path: Path) -> None:
-    learned = Leanings(slope=2.0, intercept=-1.0, spread=1.0, questions={"a?": -3.0})
+    learned = Leanings(slope=2.0, intercept=-1.0, spread=1.0, other_slope=1.0, other_middle=0.0, questions={"a?": -3.0})
     file = tmp_path / "leanings.json"
     write_leanings(file, {"sayer": (Sayer().identity, learned)})
     assert read_leanings(file)["sayer"][1] == learned

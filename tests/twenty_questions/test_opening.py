@@ -53,7 +53,9 @@ def test_every_setting_is_part_of_the_identity(folder: Path, tmp_path: Path) -> 
 
 def test_centring_and_leanings_are_taken_out_in_turn(folder: Path, tmp_path: Path) -> None:
     centred = open_labeller(asked(folder, centring=True))
-    learned = Leanings(slope=1.5, intercept=0.2, spread=1.0, questions={QUESTIONS[0]: -1.0})
+    learned = Leanings(
+        slope=1.5, intercept=0.2, spread=1.0, other_slope=1.0, other_middle=0.1, questions={QUESTIONS[0]: -1.0}
+    )
     file = tmp_path / "leanings.json"
     write_leanings(file, {centred.name: (centred.identity, learned)})
     both = open_labeller(asked(folder, centring=True, leanings=str(file)))

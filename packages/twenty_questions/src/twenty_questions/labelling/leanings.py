@@ -7,8 +7,12 @@ y about some keywords,
 
 is a logistic regression with one random intercept for each question. For given s it is fitted by its mode (Newton's
 method; the function is concave); s^2 becomes the mean of u_q^2 + Var(u_q) under the normal approximation at the mode,
-until it settles (penalised quasi-likelihood: Breslow & Clayton 1993). A question with few answers is drawn towards c,
-and one without any has u = 0 with all its doubt: E P' = sigmoid(z / sqrt(1 + pi s^2 / 8)) (MacKay 1992).
+until it settles (penalised quasi-likelihood: Breslow & Clayton 1993). A question with few answers is drawn towards c.
+One without any is not the usual question, u = 0; of it is said
+
+    logit P'(k, q) = a' (logit P(k, q) - t)
+
+with a' of a logistic regression without own intercepts, and t where the balanced accuracy of all pairs is best.
 
 Both answers weigh alike in the fit, as if half of all answers were yes. P' = 1/2 is then where balanced accuracy is
 best, not where yes becomes likelier; a calibration of the table (`calibration`) puts the true odds back.
@@ -40,6 +44,8 @@ class Leanings:
         slope: a.
         intercept: c.
         spread: s, above 0.
+        other_slope: a', for questions without gold answers.
+        other_middle: t, the log-odds that become 0 there.
         questions: u_q by the question's text.
         keywords: the things whose gold answers taught this, where that is known: figures on them would be too good.
     """
@@ -47,6 +53,8 @@ class Leanings:
     slope: float
     intercept: float
     spread: float
+    other_slope: float
+    other_middle: float
     questions: Mapping[str, float] = field(repr=False)
     keywords: tuple[str, ...] = field(default=(), repr=False)
 
@@ -83,8 +91,16 @@ def fit_leanings(p_yes: ArrayLike, answers: ArrayLike, questions: Sequence[str])
         before, spread = spread, max(float(np.sqrt((own**2 + variance).mean())), _LEAST_SPREAD)
         if abs(spread - before) < 1e-4 * before:
             break
-    leaning = dict(zip(texts.tolist(), own.tolist(), strict=True))
-    return Leanings(slope=float(common[0]), intercept=float(common[1]), spread=spread, questions=leaning)
+    alike = np.zeros_like(of)
+    others, _, _ = _mode(odds, yes, weight, alike, np.array([1.0, 0.0]), np.zeros(1), _LEAST_SPREAD)
+    return Leanings(
+        slope=float(common[0]),
+        intercept=float(common[1]),
+        spread=spread,
+        other_slope=float(others[0]),
+        other_middle=_fairest(odds, yes),
+        questions=dict(zip(texts.tolist(), own.tolist(), strict=True)),
+    )
 
 
 def without_leanings(leanings: Leanings, p_yes: ArrayLike, questions: Sequence[str]) -> NDArray[np.float64]:
@@ -97,9 +113,22 @@ def without_leanings(leanings: Leanings, p_yes: ArrayLike, questions: Sequence[s
     """
     own = np.asarray([leanings.questions.get(question, 0.0) for question in questions])
     is_known = np.asarray([question in leanings.questions for question in questions], dtype=bool)
-    doubt = np.where(is_known, 1.0, np.sqrt(1 + np.pi * leanings.spread**2 / 8))
-    odds = (leanings.slope * log_odds(p_yes) + leanings.intercept + own) / doubt
-    return np.asarray(1 / (1 + np.exp(-odds)))
+    slope = np.where(is_known, leanings.slope, leanings.other_slope)
+    intercept = np.where(is_known, leanings.intercept + own, -leanings.other_slope * leanings.other_middle)
+    return np.asarray(1 / (1 + np.exp(-(slope * log_odds(p_yes) + intercept))))
+
+
+def _fairest(odds: NDArray[np.float64], yes: NDArray[np.bool_]) -> float:
+    """Return the log-odds above which a yes makes the balanced accuracy best."""
+    order = np.argsort(odds, kind="stable")
+    values, is_yes = odds[order], yes[order]
+    # With a cut behind place i: the yes beyond it and the no up to it are right.
+    right = (is_yes.sum() - np.cumsum(is_yes)) / is_yes.sum() + np.cumsum(~is_yes) / (~is_yes).sum()
+    cuts = np.flatnonzero(np.diff(values) > 0)
+    if not len(cuts):
+        return float(values[0])
+    best = cuts[np.argmax(right[cuts])]
+    return float((values[best] + values[best + 1]) / 2)
 
 
 def _mode(
