@@ -89,7 +89,11 @@ def test_the_hub_cache_is_read_as_it_lies(places: tuple[Path, Path]) -> None:
         find_model("org/two-GGUF")
 
 
-def test_a_missing_model_says_where_it_was_sought_and_what_is_near(places: tuple[Path, Path]) -> None:
+def test_a_missing_model_says_where_it_was_sought_and_what_is_near(
+    places: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one" / "two").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "one" / "two")
     gguf(places[0] / "smollm2-135m.gguf")
     cached(places[1], "org/smollm3")
     with pytest.raises(InputError) as raised:

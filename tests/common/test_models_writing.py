@@ -97,7 +97,7 @@ class Scripted:
 
     def __init__(self, tokens: list[int], size: int) -> None:
         self.tokens, self.size = iter(tokens), size
-        self.config = type("Config", (), {"max_position_embeddings": 200})()
+        self.config = type("Config", (), {"max_position_embeddings": 200, "get_text_config": lambda config: config})()
 
     def forward(self, input_ids: Any, past_key_values: Any, use_cache: bool) -> Any:
         import torch
