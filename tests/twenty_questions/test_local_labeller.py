@@ -111,6 +111,54 @@ def test_bfloat16_stays_near_what_whole_prompts_give(make: Callable[..., Any]) -
     assert gap.max() < 3e-2
 
 
+def test_fine_sums_bring_bfloat16_nearer_to_float32_and_leave_the_model_as_it_was(make: Callable[..., Any]) -> None:
+    from dataclasses import replace
+
+    import torch
+
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    model = make(dtype="bfloat16")
+    fine = local_labeller(model, SHOTS)
+    assert fine.is_fine
+    assert fine.as_trees
+    plain = replace(fine, is_fine=False)._with_head()
+    exact = local_labeller(make(), SHOTS)
+    with torch.no_grad():  # the same weights, rounded, computed with in full
+        exact.model.model.load_state_dict({name: of.float() for name, of in model.model.state_dict().items()})
+    exact = local_labeller(exact.model, SHOTS)
+    truth = exact.label(KEYWORDS, QUESTIONS)
+
+    def miss(labeller: Any) -> float:
+        return float(np.abs(labeller.label(KEYWORDS, QUESTIONS) - truth).mean())
+
+    assert 0 < miss(fine) < 0.8 * miss(plain)
+    hidden = model.model.get_input_embeddings()(torch.tensor([[1]]))
+    assert hidden.dtype == torch.bfloat16
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in model.model.model.modules())
+
+
+def test_a_model_that_takes_no_float32_between_its_layers_is_computed_as_it_is(
+    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twenty_questions.labelling.local_labeller import local_labeller
+
+    model = make(dtype="bfloat16")
+    norm = model.model.model.norm
+    forward = norm.forward
+
+    def strict(hidden: Any) -> Any:
+        if hidden.dtype != norm.weight.dtype:
+            raise RuntimeError("expected scalar type BFloat16 but found Float")
+        return forward(hidden)
+
+    monkeypatch.setattr(norm, "forward", strict)
+    labeller = local_labeller(model, SHOTS)
+    assert (labeller.is_fine, labeller.as_trees) == (False, True)
+    assert labeller.identity["is_fine"] is False
+    assert np.isfinite(labeller.label(KEYWORDS, QUESTIONS)).all()
+
+
 def test_the_output_layer_is_put_back(make: Callable[..., Any]) -> None:
     from twenty_questions.labelling.local_labeller import local_labeller
 

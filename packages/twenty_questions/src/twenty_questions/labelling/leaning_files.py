@@ -30,7 +30,7 @@ __all__ = ["FORMAT", "CorrectedLabeller", "corrected", "read_leanings", "write_l
 
 FORMAT = "furikaeri leanings 1"
 
-_COMPUTED = ("device", "dtype", "held", "as_trees")
+_COMPUTED = ("device", "dtype", "held", "as_trees", "is_fine")
 _FIX = "Make it with `tq evaluate answerer GOLD --save-leanings FILE`"
 
 

@@ -8,9 +8,10 @@ longer than the window to which some layers are bound is asked alone: a tree's m
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from furikaeri_common.models.loading import LanguageModel
 from furikaeri_common.models.opening import is_out_of_memory
 from twenty_questions.labelling.answer_head import AnswerHead
 from twenty_questions.labelling.definitions import NO_DEFINITIONS, Definitions
+from twenty_questions.labelling.fine_sums import fine_sums, may_be_fine
 from twenty_questions.labelling.prompts import Prompt
 from twenty_questions.labelling.token_tree import TokenTree, ancestors, trees
 from twenty_questions.labelling.yes_no import ENGLISH, YesNoWords, tokens_of
@@ -35,6 +37,10 @@ NODES = {"cpu": 512, "gpu": 4096}
 _TURN = "\u2063turn\u2063"  # stands for what is asked while the form around it is made
 _AGREEMENT, _ROUGH_AGREEMENT = 1e-3, 5e-2
 """How far P(yes) of a tree may be from P(yes) alone: in float32; in shorter formats, LLM.int8 among them."""
+
+_TRIED = (("kettle", "Is it alive?"), ("kettle", "Is it made of metal?"), ("horse", "Is it alive?"))
+_NOT_TAKEN = (TypeError, ValueError, RuntimeError, IndexError, WorkError)
+"""What a model raises whose code takes no token trees, or no float32 between its matrices."""
 
 
 class _Form(NamedTuple):
@@ -68,6 +74,7 @@ class LocalLabeller:
         prompt: how it is asked.
         definitions: of keywords, put into the prompt where it has a place for them.
         as_trees: whether the model takes token trees; else every pair is asked alone.
+        is_fine: whether it computes in float32 between matrices of bfloat16, see `fine_sums`.
     """
 
     name: str
@@ -76,6 +83,7 @@ class LocalLabeller:
     prompt: Prompt
     definitions: Definitions
     as_trees: bool
+    is_fine: bool
     _form: _Form
     _answers: AnswerHead
     _control: tuple[str, ...]
@@ -146,20 +154,21 @@ class LocalLabeller:
         import torch
 
         ids = torch.tensor([[*self._form.head, *tail]], device=self.model.device)
-        with torch.inference_mode(), self._answers.in_place(self.model):
+        with self._computing():
             return self.model.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0]
 
     def _logits(self, tree: TokenTree) -> Any:
         """Return the answers' logits after each sequence of a tree; shape (sequences, answers)."""
         import torch
 
-        device, dtype = self.model.device, self.model.model.dtype
+        device = self.model.device
+        dtype = torch.float32 if self.is_fine else self.model.model.dtype
         head = len(self._form.head)
         allowed = torch.from_numpy(ancestors(tree)).to(device)
         # Additive, for not every kind of attention takes yes and no.
         mask = torch.zeros((len(tree.tokens), head + len(tree.tokens)), dtype=dtype, device=device)
         mask[:, head:].masked_fill_(~allowed, torch.finfo(dtype).min)
-        with torch.inference_mode(), self._answers.in_place(self.model):
+        with self._computing():
             out = self.model.model(
                 input_ids=torch.from_numpy(tree.tokens)[None].to(device),
                 attention_mask=mask[None, None],
@@ -169,6 +178,19 @@ class LocalLabeller:
                 logits_to_keep=torch.from_numpy(tree.ends).to(device),
             )
         return out.logits[0]
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        import torch
+
+        sums = fine_sums(self.model.model) if self.is_fine else contextlib.nullcontext()
+        with torch.inference_mode(), self._answers.in_place(self.model), sums:
+            yield
+
+    def _with_head(self) -> LocalLabeller:
+        """Return the labeller with keys and values of what all prompts share, ready to take token trees."""
+        with self._computing():
+            return replace(self, as_trees=True, _shared=_cache_of(self.model, self._form.head))
 
 
 def local_labeller(
@@ -206,22 +228,21 @@ def local_labeller(
         "words": [list(words.yes), list(words.no)],
     }
 
-    def made(as_trees: bool) -> LocalLabeller:
-        return LocalLabeller(
-            name=model.name,
-            identity={**identity, "as_trees": as_trees},
-            model=model,
-            prompt=prompt,
-            definitions=definitions,
-            as_trees=as_trees,
-            _form=form,
-            _answers=AnswerHead(model.model, answers),
-            _control=tuple(control_tokens(model.tokenizer)),
-            _shared=_cache_of(model, form.head) if as_trees else None,
-        )
-
+    labeller = LocalLabeller(
+        name=model.name,
+        identity=identity,
+        model=model,
+        prompt=prompt,
+        definitions=definitions,
+        as_trees=False,
+        is_fine=may_be_fine(model.model),
+        _form=form,
+        _answers=AnswerHead(model.model, answers),
+        _control=tuple(control_tokens(model.tokenizer)),
+        _shared=None,
+    )
     try:
-        return made(_takes_trees(made(True)))
+        chosen = _as_the_model_takes_it(labeller)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -229,6 +250,38 @@ def local_labeller(
             f"{model.name}: the memory that is left on {model.device} does not suffice to ask it",
             fix="Free some, or use --weights 4bit, a smaller model or a shorter prompt",
         ) from error
+    return replace(chosen, identity={**identity, "as_trees": chosen.as_trees, "is_fine": chosen.is_fine})
+
+
+def _as_the_model_takes_it(labeller: LocalLabeller) -> LocalLabeller:
+    """Return the labeller with fine sums and token trees where the model's own code takes them."""
+    alone = _tried(labeller) if labeller.is_fine else None
+    if alone is None:
+        labeller = replace(labeller, is_fine=False)
+        alone = labeller.label_one_by_one(_TRIED)
+    try:
+        as_trees = labeller._with_head()
+        found = as_trees.label_pairs(_TRIED)
+    except _NOT_TAKEN as error:
+        if is_out_of_memory(error):  # says nothing of the kind of model
+            raise
+        return labeller
+    return as_trees if np.abs(found - alone).max() <= _agreement(labeller.model) else labeller
+
+
+def _tried(labeller: LocalLabeller) -> NDArray[np.float32] | None:
+    """Return what a labeller answers pair by pair; None if the model does not compute so."""
+    try:
+        return labeller.label_one_by_one(_TRIED)
+    except _NOT_TAKEN as error:
+        if is_out_of_memory(error):
+            raise
+        return None
+
+
+def _agreement(model: LanguageModel) -> float:
+    is_fine = model.dtype == "float32" and model.weights == "full" and not getattr(model.model, "is_quantized", False)
+    return _AGREEMENT if is_fine else _ROUGH_AGREEMENT
 
 
 def _candidates(tokenizer: Any, words: YesNoWords) -> dict[int, str]:
@@ -240,22 +293,6 @@ def _candidates(tokenizer: Any, words: YesNoWords) -> dict[int, str]:
         spelled = (tokenizer(f"{space}{word}", add_special_tokens=False)["input_ids"] for space in ("", " "))
         found += [ids[0] for ids in spelled if len(ids) == 1]
     return dict(zip(found, tokenizer.batch_decode([[token] for token in found]), strict=True))
-
-
-def _takes_trees(labeller: LocalLabeller) -> bool:
-    """Say whether a model gives for a tree what it gives for each prompt alone: some kinds of attention do not."""
-    pairs = [("kettle", "Is it alive?"), ("kettle", "Is it made of metal?"), ("horse", "Is it alive?")]
-    alone = labeller.label_one_by_one(pairs)
-    try:
-        found = labeller.label_pairs(pairs)
-    except (TypeError, ValueError, RuntimeError, IndexError, WorkError) as error:
-        if is_out_of_memory(error):  # says nothing of the kind of model
-            raise
-        return False
-    gap = np.abs(found - alone).max()
-    model = labeller.model
-    is_fine = model.dtype == "float32" and model.weights == "full" and not getattr(model.model, "is_quantized", False)
-    return bool(gap <= (_AGREEMENT if is_fine else _ROUGH_AGREEMENT))
 
 
 def _form_of(model: LanguageModel, prompt: Prompt) -> _Form:
@@ -292,9 +329,8 @@ def _cache_of(model: LanguageModel, head: list[int]) -> Any:
 
     cache = DynamicCache()
     if head:
-        with torch.inference_mode():
-            ids = torch.tensor([head], device=model.device)
-            model.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        ids = torch.tensor([head], device=model.device)
+        model.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
 
 
