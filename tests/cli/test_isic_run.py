@@ -141,7 +141,34 @@ def test_a_lesion_alone_is_scored(runs: Path, made_up: Path, tmp_path: Path, inv
 def test_recipes_are_listed(invoke) -> None:
     code, out, _ = invoke("isic", "run", "--recipes", "--json")
     assert code == 0
-    assert {"original", "small"} <= {recipe["name"] for recipe in json.loads(out)}
+    recipes = {recipe["name"]: recipe for recipe in json.loads(out)}
+    assert {"original", "small"} <= set(recipes)
+    assert len(recipes["original"]["images"]) == 7
+    assert [model["name"] for model in recipes["pictures"]["images"]] == ["small-lite0"]
+
+
+def test_image_models_can_be_left_out(made_up: Path, recipe: Path, runs: Path, tmp_path: Path, invoke) -> None:
+    """Without them a run is what it would be had the recipe never spoken of any."""
+    with_images = tmp_path / recipe.name  # which names the recipe
+    with_images.write_text('[[images]]\npreset = "demo-tiny"\n' + recipe.read_text())
+    arguments = ["run", "--data", made_up, "--recipe", with_images, "--workers", 0, "--runs", tmp_path / "runs"]
+    code, out, err = invoke("isic", *arguments)
+    assert (code, out) == (2, "")
+    assert "holds no train-image.hdf5" in err
+    assert "--no-images" in err
+    assert not (tmp_path / "runs").exists()
+    code, _, err = invoke("isic", *arguments, "--no-images")
+    assert code == 0, err
+    (run,), (whole,) = (tmp_path / "runs").iterdir(), runs.iterdir()
+    assert digests(run) == digests(whole)
+    assert (run / "recipe.json").read_bytes() == (whole / "recipe.json").read_bytes()
+
+
+def test_torchrun_is_not_for_whole_runs(made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, err = invoke("isic", "run", "--data", made_up, "--runs", tmp_path, "--quiet")
+    assert code == 2
+    assert "train-image" in err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from furikaeri_common.errors import InputError
 from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
+from isic_lesion.past.history import extend_folds
 from isic_lesion.scores import (
     average_members,
     check_scores,
@@ -250,3 +251,56 @@ def test_a_member_that_lacks_a_row_is_told() -> None:
     scores = pl.concat([scores_of(folds, "a#1"), scores_of(folds, "a#2").filter(pl.col("isic_id") != "ISIC_07")])
     with pytest.raises(InputError, match="'a#2' has no score of ISIC_07, but 'a#1' has"):
         average_members(scores)
+
+
+PAST = pl.DataFrame(
+    {
+        "isic_id": [f"PAST_{number:02d}" for number in range(30)],
+        "patient_id": [f"IP_{number}" if number < 6 else f"OLD_{number // 3}" for number in range(30)],
+        "lesion_id": [None] * 30,
+    },
+    schema={"isic_id": pl.String, "patient_id": pl.String, "lesion_id": pl.String},
+)
+
+
+@pytest.mark.parametrize("assign", [assign_patient_folds, assign_hospital_folds])
+def test_past_lesions_are_left_out_by_those_who_know_of_this_contest_alone(tmp_path: Path, assign) -> None:
+    base = assign(METADATA)
+    extended = extend_folds(base, PAST)
+    scores = pl.concat([scores_of(extended, "cnn"), scores_of(extended, "vit", 1)])
+    write_scores(tmp_path / "x", scores, extended, base=base)
+    ours = scores.filter(pl.col("isic_id").str.starts_with("ISIC"))
+    assert len(ours) < len(scores)
+    assert read_scores(tmp_path / "x", base).equals(ours.sort("isic_id", "fold", "model"))
+    for folds in (extended, None):
+        assert read_scores(tmp_path / "x", folds).equals(scores.sort("isic_id", "fold", "model"))
+    scores_of(base, "gbdt", 2).write_csv(tmp_path / "gbdt.csv")
+    together = read_many_scores([tmp_path / "x", tmp_path / "gbdt.csv"], base)
+    assert {one.model: one.rows for one in coverage_of(together, base)} == dict.fromkeys(
+        ["cnn", "vit", "gbdt"], len(ours) // 2
+    )
+    # More past files move no lesion, so folds that know of more past lesions still fit.
+    more = pl.concat([PAST, PAST.with_columns(isic_id="MORE_" + pl.col("isic_id"))])
+    assert read_scores(tmp_path / "x", extend_folds(base, more)).equals(read_scores(tmp_path / "x"))
+
+
+def test_past_lesions_do_not_hide_that_folds_are_others(tmp_path: Path) -> None:
+    base, other = assign_patient_folds(METADATA), assign_patient_folds(METADATA, seed=1)
+    extended = extend_folds(base, PAST)
+    write_scores(tmp_path / "x", scores_of(extended), extended, base=base)
+    with pytest.raises(InputError, match=r"gbdt: ISIC_\d\d was held out in fold \d, but is in fold \d of the folds"):
+        read_scores(tmp_path / "x", other)
+    with pytest.raises(InputError, match="was held out in fold"):
+        read_scores(tmp_path / "x", extend_folds(other, PAST))
+    fewer = Folds(frame=base.frame[1:], scheme="patients", num_folds=5, seed=42)
+    with pytest.raises(InputError, match=r"made with other folds: ISIC_00 is in fold 4, .* \(31 rows in all\)"):
+        read_scores(tmp_path / "x", fewer)
+    with pytest.raises(ValueError, match="expected folds that extend base"):
+        write_scores(tmp_path / "y", scores_of(extended), extended, base=other)
+    # What says nothing of past lesions is not excused for having some.
+    write_scores(tmp_path / "z", scores_of(extended), extended)
+    with pytest.raises(InputError, match="but not in the folds at all"):
+        read_scores(tmp_path / "z", base)
+    write_scores(tmp_path / "1", scores_of(base), base, base=base)
+    write_scores(tmp_path / "2", scores_of(base), base)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()

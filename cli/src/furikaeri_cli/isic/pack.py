@@ -25,7 +25,8 @@ def pack_run(run: Path, out: Path, *, prove: bool = True, prove_on: Path | None 
         run: the run's folder.
         out: the zip.
         prove: whether it is proved.
-        prove_on: a folder that holds test-metadata.csv; None: made-up lesions.
+        prove_on: a folder that holds test-metadata.csv, and test-image.hdf5 where the run trained image models; None:
+            made-up lesions.
         timeout: seconds that the proof's clean process may take.
 
     Raises:
@@ -77,9 +78,10 @@ def pack_cli(
 
 
 def _text(packed: Packed) -> str:
+    networks = f" and {packed.networks} network{'s' if packed.networks > 1 else ''}" if packed.networks else ""
     lines = [
-        f"{packed.file}: {packed.bytes / 1e6:.1f} MB, {packed.boosters} fitted models among {packed.files} files, "
-        f"sha256 {packed.sha256}"
+        f"{packed.file}: {packed.bytes / 1e6:.1f} MB, {packed.boosters} fitted models{networks} among {packed.files} "
+        f"files, sha256 {packed.sha256}"
     ]
     if (proof := packed.proof) is not None:
         told = ", ".join(f"{name} {version}".strip() for name, version in proof.libraries.items())

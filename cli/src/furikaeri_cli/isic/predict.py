@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
@@ -12,6 +12,9 @@ from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
 __all__ = ["Submission", "newest_run", "predict_cli", "predict_folder"]
+
+
+_SILENCE = 5.0  # seconds between notes of how far the pictures are
 
 
 class Submission(NamedTuple):
@@ -38,6 +41,9 @@ def predict_folder(
     split: str = "test",
     image_scores: tuple[Path, ...] = (),
     past: tuple[Path, ...] = (),
+    images: Path | None = None,
+    on_bad: Literal["refuse", "skip"] = "refuse",
+    readers: int = 0,
     chunk_rows: int | None = None,
     output: Output,
 ) -> Submission:
@@ -48,8 +54,11 @@ def predict_folder(
         folder: holds test-metadata.csv (or train-metadata.csv, for `split="train"`).
         out: the CSV.
         split: "test" or "train".
-        image_scores: files of scores of the image models that the run had.
+        image_scores: files of scores of image models; pictures are not scored again by a model that has scores there.
         past: files of earlier contests, where the run had them.
+        images: the HDF5 file of the pictures; None: the folder's own. Needed where the run trained image models.
+        on_bad: damaged pictures are refused, or their lesions are scored without them.
+        readers: processes that decode pictures; 0: this one.
         chunk_rows: how many rows are in memory at once; None: as the recipe says.
         output: who is told of progress.
 
@@ -59,6 +68,7 @@ def predict_folder(
     import time
 
     from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.picture_scores import complete_scores
     from isic_lesion.prediction import open_predictor, predict
     from isic_lesion.scores import average_members, read_many_scores
     from isic_lesion.submission import write_submission
@@ -67,10 +77,27 @@ def predict_folder(
         raise InputError(f"{out}: is a folder", fix="Name a file, such as submission.csv")
     begin = time.perf_counter()
     predictor = open_predictor(run)
-    scores = average_members(read_many_scores(image_scores)) if image_scores else None
+    lesions = open_lesions(folder, "train" if split == "train" else "test")
+    told = 0.0
+
+    def on_pictures(done: int, total: int) -> None:
+        nonlocal told
+        if done == total or time.perf_counter() - told > _SILENCE:
+            told = time.perf_counter()
+            output.note(f"{done:,} of {total:,} pictures")
+
+    scores = complete_scores(
+        predictor,
+        lesions,
+        average_members(read_many_scores(image_scores)) if image_scores else None,
+        images=images,
+        on_bad=on_bad,
+        readers=readers,
+        on_progress=on_pictures,
+    )
     predicted = predict(
         predictor,
-        open_lesions(folder, "train" if split == "train" else "test"),
+        lesions,
         image_scores=scores,
         past=past,
         chunk_rows=chunk_rows,
@@ -106,8 +133,19 @@ def predict_cli(
     ] = False,
     image_scores: Annotated[
         list[Path] | None,
-        typer.Option("--image-scores", metavar="FILE", help="Scores of the image models that the run had."),
+        typer.Option(
+            "--image-scores", metavar="FILE", help="Scores of image models, instead of looking at pictures; repeatable."
+        ),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="FILE", help="The pictures (HDF5), if not the folder's test-image.hdf5."),
+    ] = None,
+    on_bad: Annotated[
+        Literal["refuse", "skip"],
+        typer.Option("--on-bad", help="Damaged pictures: stop and name them, or score those lesions without."),
+    ] = "refuse",
+    readers: Annotated[int, typer.Option("--readers", min=0, help="Processes that decode pictures.")] = 0,
     past: Annotated[
         list[Path] | None, typer.Option("--past", metavar="PATH", help="Earlier contests, where the run had them.")
     ] = None,
@@ -122,10 +160,12 @@ def predict_cli(
 
     A lesion's score is its rank among the lesions of the table, by the run's stack: above 0, at most 1, the higher the
     more suspicious. It is no probability, and this is no medical device. Lesions of hospitals that the models were not
-    trained on are scored by the models that do not look at the hospital.
+    trained on are scored by the models that do not look at the hospital. A run's own image models look at the pictures
+    themselves; scores of image models that the run was given are to be given here too.
 
     Examples:
         isic predict data
+        isic predict data --images pictures.hdf5 --readers 2
         isic predict other --train --out other.csv
     """
     output = Output.choose(json=json, quiet=quiet)
@@ -136,6 +176,9 @@ def predict_cli(
         split="train" if train else "test",
         image_scores=tuple(image_scores or ()),
         past=tuple(past or ()),
+        images=images,
+        on_bad=on_bad,
+        readers=readers,
         chunk_rows=chunk_rows or None,
         output=output,
     )

@@ -105,6 +105,10 @@ def report_cli(
     run: Annotated[
         Path | None, typer.Option("--run", metavar="DIR", help="A run of `isic run`: everything is taken from there.")
     ] = None,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--maps", metavar="DIR", help="An image model: where it looked; else a run's first, with --data."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page.")] = Path("report.html"),
     model: Annotated[
         str | None, typer.Option("--model", help="The model that lists and tables are about; else the stack or best.")
@@ -125,14 +129,20 @@ def report_cli(
 
     It holds every model with 95 % intervals over patients; tables by fold, hospital, body site, sex, age and tile
     type; ROC, NNT and reliability curves; the worst misses, the most suspicious benign lesions and each patient's
-    lesions to look at first, with their crops. Without truth it holds the lists. Scores are those of `isic run`,
-    or a CSV with isic_id, fold (may be empty) and score. With `--run` and `--data`, only images come from the folder.
+    lesions to look at first, with their crops; and a gallery of patients, where the lesion that is unlike its owner's
+    others stands out, with maps of where an image model looked. Without truth it holds gallery and lists. Scores are
+    those of `isic run`, or a CSV with isic_id, fold (may be empty) and score. With `--run` and `--data`, only images
+    come from the folder.
 
     Examples:
         isic report --data data --scores scores/gbdt.parquet --scores scores/image.parquet
         isic report --data data --scores oof.csv --out oof.html --no-crops --json
+        isic report --data data --scores models/small-lite0/oof.parquet --maps models/small-lite0
         isic report --run runs/first --data data --out report.html
     """
+    import dataclasses
+
+    from isic_lesion.image_models.rows import open_image_folder
     from isic_lesion.report.sources import Sources, sources_of_run, stack_file, stacked_scores
 
     output = Output.choose(json=json, quiet=quiet)
@@ -156,6 +166,11 @@ def report_cli(
             importances=tuple(importances or ()),
             split=split,
         )
+    if maps is not None:
+        if not crops or data is None:
+            raise InputError("--maps are laid over pictures", fix="Give --data, and leave --no-crops out")
+        open_image_folder(data, split)
+        sources = dataclasses.replace(sources, maps=maps)
     made = make_report(sources, out, headline=model, title=title, resamples=resamples, seed=seed, crops=crops)
     rows = [
         (

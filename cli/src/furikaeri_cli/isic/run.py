@@ -17,6 +17,7 @@ from furikaeri_cli.stage_progress import STAGE_COLUMNS, StageTeller, stage_rows
 if TYPE_CHECKING:
     from furikaeri_common.stages import StageRecord
     from furikaeri_common.tasks import Progress
+    from isic_lesion.image_models.training_progress import TrainingProgress
     from isic_lesion.recipe import Recipe
 
 __all__ = ["Given", "Ran", "run_cli", "run_recipe"]
@@ -32,6 +33,7 @@ class Given(NamedTuple):
         test_image_scores: files of the same models' scores of the test lesions.
         past: files or folders of earlier contests.
         folds: folds made before; None: as the recipe says.
+        past_images: folders of earlier contests with pictures, in this contest's layout.
     """
 
     data: Path
@@ -40,6 +42,7 @@ class Given(NamedTuple):
     test_image_scores: tuple[Path, ...] = ()
     past: tuple[Path, ...] = ()
     folds: Path | None = None
+    past_images: tuple[Path, ...] = ()
 
 
 class Ran(NamedTuple):
@@ -78,7 +81,11 @@ def run_cli(
     ] = None,
     image_scores: Annotated[
         list[Path] | None,
-        typer.Option("--image-scores", metavar="FILE", help="Out-of-fold scores of image models; may be repeated."),
+        typer.Option(
+            "--image-scores",
+            metavar="FILE",
+            help="Out-of-fold scores of image models, which are then not trained; may be repeated.",
+        ),
     ] = None,
     test_image_scores: Annotated[
         list[Path] | None,
@@ -90,25 +97,46 @@ def run_cli(
     folds: Annotated[
         Path | None, typer.Option("--folds", metavar="FILE", help="Folds made before, as image models used them.")
     ] = None,
+    past_images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--past-images",
+            metavar="FOLDER",
+            help="An earlier contest's table and pictures, laid out as this one's; may be repeated.",
+        ),
+    ] = None,
+    train_images: Annotated[
+        bool, typer.Option("--train-images/--no-images", help="Train the recipe's image models, or leave them out.")
+    ] = True,
+    on_bad: Annotated[
+        Literal["refuse", "skip"],
+        typer.Option("--on-bad", help="Damaged pictures: stop and name them, or go without their image scores."),
+    ] = "refuse",
+    readers: Annotated[
+        int, typer.Option("--readers", min=0, help="Processes that decode pictures, for each network in training.")
+    ] = 0,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the recipes that come by name, and stop.")] = False,
     device: Annotated[
         Literal["cpu", "gpu"] | None,
-        typer.Option("--device", help="Where boosters are trained; else as the recipe says."),
+        typer.Option("--device", help="Where models are trained; else as the recipe says."),
     ] = None,
     runs: Runs = Path("runs"),
     workers: Workers = 1,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the whole chain: check, folds, features, table models, stack, report, and a submission for test lesions.
+    """Run the whole chain: check, folds, image models, features, table models, stack, report, and a submission.
 
-    Everything goes into one folder below --runs. A run that was stopped, by whatever, goes on when the same command is
-    given again, and ends with the same bytes. Figures are of lesions that the models had not seen. This is no medical
-    device, and the contest's data as a whole are CC-BY-NC.
+    A recipe with image models needs the pictures beside the tables, and in the hub's cache the weights that its
+    networks begin with. Everything goes into one folder below --runs. A run that was stopped, by whatever, goes on when
+    the same command is given again, and ends with the same bytes on a processor. Figures are of lesions that the models
+    had not seen. This is no medical device, and the contest's data as a whole are CC-BY-NC.
 
     Examples:
         isic run --data data
-        isic run --data data --recipe original --past past --workers 2
+        isic run --data data --recipe pictures --readers 2
+        isic run --data data --recipe original --past past --past-images isic-2020 --workers 2
+        isic run --data data --recipe original --past past --no-images
         isic run --recipes
     """
     output = Output.choose(json=json, quiet=quiet)
@@ -124,39 +152,67 @@ def run_cli(
         tuple(test_image_scores or ()),
         tuple(past or ()),
         folds,
+        tuple(past_images or ()),
     )
     from isic_lesion.recipe import read_recipe
 
-    chosen = recipe or suiting(data, "recipe", output)
-    ran = run_recipe(_on(device, read_recipe(chosen)), given, runs=runs, workers=workers, output=output)
+    wanted = _on(device, read_recipe(recipe or suiting(data, "recipe", output)))
+    ran = run_recipe(
+        wanted if train_images else dataclasses.replace(wanted, images=()),
+        given,
+        runs=runs,
+        workers=workers,
+        on_bad=on_bad,
+        readers=readers,
+        output=output,
+    )
     _print(output, ran)
 
 
-def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output: Output) -> Ran:
+def run_recipe(
+    recipe: Recipe,
+    given: Given,
+    *,
+    runs: Path,
+    workers: int,
+    on_bad: Literal["refuse", "skip"] = "refuse",
+    readers: int = 0,
+    output: Output,
+) -> Ran:
     """Run a recipe, or go on with an earlier run of the same recipe on the same data that was stopped.
 
     Args:
         recipe: how.
         given: of what.
         runs: the folder that holds the runs.
-        workers: processes that train boosters; 0: this one.
+        workers: processes that train networks and boosters; 0: this one.
+        on_bad: damaged pictures stop the run, or their lesions go without image scores.
+        readers: processes that decode pictures, for each network in training; 0: the one that trains.
         output: who is told of progress.
 
     Raises:
         InputError: if something cannot be read, or does not fit the rest.
-        WorkError: if a booster cannot be trained.
+        WorkError: if a network or a booster cannot be trained.
     """
+    from furikaeri_cli.isic.training_progress import showing_training
     from furikaeri_cli.progress import showing_progress
-    from furikaeri_common.documents import jsonable
+    from furikaeri_common.errors import InputError
     from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.runs import find_unfinished, start_run
     from furikaeri_common.stages import run_stages
     from isic_lesion.data.dataset import open_lesions
     from isic_lesion.pipeline import stages_of
+    from isic_lesion.recipe import document_of
+    from isic_lesion.run_images import learns_from_past, settled
     from isic_lesion.run_inputs import RunInputs
     from isic_lesion.run_layout import RunLayout
 
-    inputs = RunInputs(
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
+        raise InputError(
+            "isic run was started by torchrun, whose processes would each make a run of their own",
+            fix="Train networks with torchrun and `isic train-image`, and give their scores with --image-scores",
+        )
+    asked = RunInputs(
         data=open_lesions(given.data),
         recipe=recipe,
         engine=LocalProcesses(workers),
@@ -165,8 +221,15 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
         test_image_scores=given.test_image_scores,
         past=given.past,
         folds=given.folds,
+        past_images=given.past_images,
+        on_bad=on_bad,
+        readers=readers,
     )
-    config = {"recipe": jsonable(recipe)}
+    inputs = settled(asked)
+    recipe = inputs.recipe
+    if (alone := [model.name for model in recipe.images if learns_from_past(model)]) and not given.past_images:
+        output.note(f"{', '.join(alone)}: no --past-images, so they learn from this contest's pictures alone")
+    config = {"recipe": document_of(recipe), **({} if on_bad == "refuse" else {"on_bad": on_bad})}
     data = inputs.fingerprints()
     unfinished = find_unfinished(runs, "isic run", config, seed=recipe.folds.seed, data=data)
     if unfinished is not None:
@@ -177,7 +240,10 @@ def run_recipe(recipe: Recipe, given: Given, *, runs: Path, workers: int, output
         def on_progress(event: Progress) -> None:
             teller.on_part(event, lambda: showing_progress(output, "boosters", event.total))
 
-        stages = stages_of(inputs, run.path, threads=_cores(), on_progress=on_progress)
+        def on_training(event: TrainingProgress) -> None:
+            teller.on_part(event, lambda: showing_training(output, event.total))
+
+        stages = stages_of(inputs, run.path, threads=_cores(), on_progress=on_progress, on_training=on_training)
         with teller.telling(len(stages)):
             records = run_stages(run.path, stages, on_start=teller.on_start, on_end=teller.on_end)
         for record in records:
@@ -201,22 +267,25 @@ def _cores() -> int:
 
 
 def _on(device: Literal["cpu", "gpu"] | None, recipe: Recipe) -> Recipe:
-    """Return the recipe with the boosters that can be trained there trained on a device."""
+    """Return the recipe with the models that can be trained there trained on a device."""
     if device is None:
         return recipe
     models = [
         dataclasses.replace(model, device=device) if model.library in ("xgboost", "lightgbm") else model
         for model in recipe.models
     ]
-    return dataclasses.replace(recipe, models=tuple(models))
+    images = [dataclasses.replace(one, device="cuda" if device == "gpu" else device) for one in recipe.images]
+    return dataclasses.replace(recipe, models=tuple(models), images=tuple(images))
 
 
 def _list_recipes(output: Output) -> None:
     from isic_lesion.recipe import RECIPES, read_recipe
 
     recipes = [read_recipe(name) for name in RECIPES]
-    rows = [(recipe.name, recipe.features.set, len(recipe.models), recipe.about) for recipe in recipes]
-    output.table(("recipe", "features", "models", "about"), rows, value=recipes)
+    rows = [
+        (recipe.name, len(recipe.images), recipe.features.set, len(recipe.models), recipe.about) for recipe in recipes
+    ]
+    output.table(("recipe", "image models", "features", "table models", "about"), rows, value=recipes)
 
 
 def _print(output: Output, ran: Ran) -> None:
@@ -243,8 +312,12 @@ def _told(record: StageRecord) -> str:
         return f"{facts['folds']} by {facts['scheme']}"
     if record.name == "features":
         return f"{facts['features']:,} features"
-    if record.name.startswith("model "):
-        return "" if facts["pauc"] is None else f"pAUC {facts['pauc']:.5f}, AUC {facts['auc']:.5f}"
+    if record.name.startswith(("model ", "image ")):
+        quality = "" if facts["pauc"] is None else f"pAUC {facts['pauc']:.5f}, AUC {facts['auc']:.5f}"
+        speed = f"{facts['images_per_second']:.0f} images/s" if "images_per_second" in facts else ""
+        return ", ".join(filter(None, (quality, speed)))
+    if record.name.startswith("score "):
+        return f"{facts['rows']:,} pictures"
     if record.name == "stack":
         return ", ".join(f"{name} {weight:.2f}" for name, weight in facts["weights"]["known"].items())
     if record.name == "submission":

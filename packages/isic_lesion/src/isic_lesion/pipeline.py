@@ -1,6 +1,6 @@
 """The whole chain as stages, from a raw folder to a submission. (io)
 
-    data -> folds -> features -> a stage per model -> stack -> report -> submission
+    data -> folds -> a stage per image model -> features -> a stage per table model -> stack -> report -> submission
 
 Each stage reads what the earlier ones left in the run's folder (see `run_layout`), so any of them can be taken up
 again, and none holds what another needs.
@@ -39,9 +39,18 @@ from isic_lesion.folds.files import read_folds, write_folds
 from isic_lesion.past.history import join_past
 from isic_lesion.past.reading import read_past
 from isic_lesion.prediction import open_predictor, predict
-from isic_lesion.recipe import Recipe
+from isic_lesion.recipe import Recipe, document_of
 from isic_lesion.report import write_report
 from isic_lesion.report.sources import read_inputs, sources_of_run
+from isic_lesion.run_images import (
+    OnTraining,
+    check_weights,
+    image_scores_of,
+    image_stages,
+    scored_models,
+    settled,
+    test_image_stages,
+)
 from isic_lesion.run_inputs import RunInputs
 from isic_lesion.run_layout import RunLayout
 from isic_lesion.scores import average_members, read_many_scores, read_scores, write_scores
@@ -59,27 +68,37 @@ OnProgress = Callable[[Progress], None]
 
 
 def stages_of(
-    inputs: RunInputs, folder: Path, *, threads: int = 1, on_progress: OnProgress | None = None
+    inputs: RunInputs,
+    folder: Path,
+    *,
+    threads: int = 1,
+    on_progress: OnProgress | None = None,
+    on_training: OnTraining | None = None,
 ) -> list[Stage]:
     """Return the stages of a run, in order.
 
     Args:
-        inputs: what it is made of.
+        inputs: what it is made of. Image models whose scores are given are not trained.
         folder: the run's.
         threads: that compute features; the values are the same.
         on_progress: told of each booster.
+        on_training: told of each network of an image model, and now and then of its steps.
+
+    Raises:
+        InputError: if image models have no pictures to learn from or to score.
     """
-    layout = RunLayout(folder)
+    layout, inputs = RunLayout(folder), settled(inputs)
     files = inputs.fingerprints()
 
     def of(*names: str) -> dict[str, str]:
         return {name: digest for name, digest in files.items() if name.partition(".")[0] in names}
 
-    data = {"recipe": jsonable(inputs.recipe), **of("train", "past")}
+    data = {"recipe": document_of(inputs.recipe), **of("train", "past")}
     features = of("features", "image_scores")
     stages = [
         Stage("data", lambda: _read_data(inputs, layout), data, (layout.lesions, layout.recipe)),
         Stage("folds", lambda: _deal_folds(inputs, layout), of("folds"), (layout.folds,)),
+        *image_stages(inputs, layout, files, on_training),
         Stage("features", lambda: _compute_features(inputs, layout, threads), features, (layout.features,)),
     ]
     stages += [_model_stage(inputs, layout, config, on_progress) for config in inputs.recipe.models]
@@ -88,6 +107,7 @@ def stages_of(
         Stage("report", lambda: _report(inputs, layout), {}, (layout.report,)),
     ]
     if inputs.test is not None:
+        stages += test_image_stages(inputs, layout, files)
         given = of("test", "test_image_scores", "past")
         stages.append(Stage("submission", lambda: _submit(inputs, layout), given, (layout.submission,)))
     return stages
@@ -131,7 +151,7 @@ def _read_data(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
         rows = join_past(rows, read_past(inputs.past).frame)
     with atomic_writer(layout.lesions) as stream:
         rows.write_parquet(stream)
-    write_json(layout.recipe, jsonable(inputs.recipe))
+    write_json(layout.recipe, document_of(inputs.recipe))
     return {
         "rows": len(rows),
         "patients": rows["patient_id"].n_unique(),
@@ -145,27 +165,25 @@ def _check_rest(inputs: RunInputs) -> None:
     feature_set_of(inputs.recipe)
     if inputs.test is not None:
         inputs.test.read(["isic_id", "patient_id", "attribution"])
-    models = [
-        sorted(average_members(read_many_scores(files))["model"].unique()) if files else []
-        for files in (inputs.image_scores, inputs.test_image_scores)
-    ]
-    if inputs.test is not None and models[0] != models[1]:
-        lacking = min(set(models[0]) ^ set(models[1]))
-        there, missing = ("training", "test") if lacking in models[0] else ("test", "training")
+    given, test_given = scored_models(inputs.image_scores), scored_models(inputs.test_image_scores)
+    if inputs.test is not None and given != test_given:
+        lacking = min(set(given) ^ set(test_given))
+        there, missing = ("training", "test") if lacking in given else ("test", "training")
         raise InputError(
             f"image scores of the model {lacking!r} were given for {there} lesions, and none for {missing} lesions",
             fix="Give the scores of the same models for both",
         )
     columns: dict[str, str] = {}
-    for model in models[0]:
+    for model in (*given, *(config.name for config in inputs.recipe.images)):
         column = image_column(model)
         if column in columns or column in frame_schema("train"):
             other = repr(columns[column]) if column in columns else "a column of the table"
             raise InputError(f"image model {model!r}: its name cannot be told from {other}", fix="Rename the model")
         columns[column] = model
     for model in (config.name for config in inputs.recipe.models):
-        if model in models[0]:
+        if model in given:
             raise InputError(f"image model {model!r}: a table model of the recipe has this name", fix="Rename it")
+    check_weights(inputs.recipe.images)
 
 
 def _deal_folds(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
@@ -195,8 +213,8 @@ def _compute_features(inputs: RunInputs, layout: RunLayout, threads: int) -> Map
     folds = read_folds(layout.folds)
     rows = _lesions(layout)
     models: tuple[str, ...] = ()
-    if inputs.image_scores:
-        scores = average_members(read_many_scores(inputs.image_scores, folds))
+    scores = image_scores_of(inputs, layout, folds)
+    if scores is not None:
         write_scores(layout.image_scores, scores, folds)
         models = tuple(scores["model"].unique().sort())
         if inputs.recipe.features.image_scores:
@@ -282,7 +300,9 @@ def _report(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
 
 def _submit(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
     assert inputs.test is not None
-    image_scores = average_members(read_many_scores(inputs.test_image_scores)) if inputs.test_image_scores else None
+    own = tuple(layout.test_image_scores(config.name) for config in inputs.recipe.images)
+    files = (*inputs.test_image_scores, *own)
+    image_scores = average_members(read_many_scores(files)) if files else None
     predicted = predict(open_predictor(layout.folder), inputs.test, image_scores=image_scores, past=inputs.past)
     write_submission(predicted.frame, layout.submission)
     return {"rows": len(predicted.frame), "of_unknown_hospitals": predicted.unknown}

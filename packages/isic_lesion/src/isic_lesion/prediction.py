@@ -8,7 +8,7 @@ was fitted in training.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,6 +63,7 @@ class Predictor(NamedTuple):
         scorers: one, of all rows, or one for each round, of which the mean counts.
         stack: what becomes of the models' scores.
         hospitals: those that any scorer has seen: where whole hospitals were held out, each round lacks some.
+        networks: the image models that the run trained: name -> folder.
     """
 
     recipe: Recipe
@@ -70,6 +71,7 @@ class Predictor(NamedTuple):
     scorers: tuple[Scorer, ...]
     stack: Stack
     hospitals: frozenset[str]
+    networks: Mapping[str, Path]
 
     @property
     def image_models(self) -> tuple[str, ...]:
@@ -77,6 +79,12 @@ class Predictor(NamedTuple):
         tables = {config.name for config in self.recipe.models}
         weighed = {**self.stack.weights_known, **self.stack.weights_unknown}
         return tuple(sorted(set(weighed) - tables))
+
+    @property
+    def image_columns(self) -> tuple[str, ...]:
+        """The columns of image models' scores that features look at, sorted."""
+        own = frame_schema("test")
+        return tuple(sorted(one for one in self.feature_set.columns if one.startswith("image_") and one not in own))
 
 
 class Predicted(NamedTuple):
@@ -109,7 +117,8 @@ def open_predictor(folder: Path) -> Predictor:
     fits = tuple(range(recipe.folds.count)) if recipe.inference.boosters == "folds" else (None,)
     scorers = tuple(_scorer(layout, recipe, feature_set, fit) for fit in fits)
     hospitals = frozenset[str]().union(*(scorer.hospitals for scorer in scorers))
-    return Predictor(recipe, feature_set, scorers, stack, hospitals)
+    networks = {config.name: layout.image_model(config.name) for config in recipe.images}
+    return Predictor(recipe, feature_set, scorers, stack, hospitals, networks)
 
 
 def _scorer(layout: RunLayout, recipe: Recipe, feature_set: FeatureSet, fold: int | None) -> Scorer:
@@ -139,8 +148,9 @@ def predict(
 
     Args:
         predictor: what scores them.
-        lesions: the table; images are not looked at.
-        image_scores: isic_id, fold (null), model, score of the image models that the run had.
+        lesions: the table; pictures are not looked at.
+        image_scores: isic_id, fold (null), model, score of the image models that the run had; see
+            `picture_scores.complete_scores`.
         past: files of earlier contests, where the run had them.
         chunk_rows: how many rows are in memory at once; None: as the recipe says. A patient's rows stay together.
         on_chunk: told how many rows of how many are done.
@@ -215,13 +225,8 @@ def _check_given(predictor: Predictor, image_scores: DataFrame | None, past: Seq
     if predictor.recipe.features.past and not past:
         raise InputError("the models look at earlier contests, and none were given", fix="Give the run's own files")
     given = set() if image_scores is None else set(image_scores["model"].unique())
-    wanted = set(predictor.image_models)
-    columns = {
-        column
-        for column in predictor.feature_set.columns
-        if column.startswith("image_") and column not in frame_schema("test")
-    }
-    missing = sorted(wanted - given) or sorted(columns - {image_column(model) for model in given})
+    columns = set(predictor.image_columns)
+    missing = sorted(set(predictor.image_models) - given) or sorted(columns - {image_column(model) for model in given})
     if missing:
         raise InputError(
             f"the models look at scores of the image model {missing[0]!r}, and none were given",

@@ -1,7 +1,8 @@
 """A recipe: everything that a whole run is made with, as one value and one TOML file. (io: reading)
 
 What a recipe leaves out has the defaults below. A model is a preset by name, changed where its own settings say so, or
-all settings of a `BoosterConfig`; `hospital_features` may be a list, which makes one model of each.
+all settings of a `BoosterConfig`; `hospital_features` may be a list, which makes one model of each. An image model is
+likewise a preset or all settings of an `ImageConfig`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from furikaeri_common.configs import config_from
+from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
 from isic_lesion.boosters.config import HOSPITAL_SUFFIXES, BoosterConfig
 from isic_lesion.boosters.presets import over_preset
 from isic_lesion.folds.dealing import Scheme
+from isic_lesion.image_models.config import ImageConfig
+from isic_lesion.image_models.presets import IMAGE_PRESETS
 from isic_lesion.stack.values import StackConfig
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "FoldsPart",
     "InferencePart",
     "Recipe",
+    "document_of",
     "read_recipe",
     "recipe_from",
 ]
@@ -97,7 +102,9 @@ class Recipe:
         about: one sentence for those who choose one.
         folds, features, inference: the parts.
         stack: how the models' scores become one; `unknown_models` left empty are the models without the hospital.
-        models: the table models, at least one, of distinct names.
+        models: the table models, at least one.
+        images: the image models, which are trained first; their out-of-fold scores are features and take part in the
+            stack. All models have distinct names.
     """
 
     name: str
@@ -105,13 +112,14 @@ class Recipe:
     folds: FoldsPart = FoldsPart()
     features: FeaturesPart = FeaturesPart()
     models: tuple[BoosterConfig, ...]
+    images: tuple[ImageConfig, ...] = ()
     stack: StackConfig = field(default_factory=StackConfig)
     inference: InferencePart = InferencePart()
 
     def __post_init__(self) -> None:
-        names = [model.name for model in self.models]
-        if not names:
+        if not self.models:
             raise ValueError("expected at least one model")
+        names = [*(model.name for model in self.models), *(model.name for model in self.images)]
         if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ValueError(f"expected models of distinct names, got {repeated[0]!r} twice")
 
@@ -138,11 +146,24 @@ def read_recipe(name_or_file: str) -> Recipe:
 
 def recipe_from(document: Mapping[str, Any], *, source: str) -> Recipe:
     """Make a recipe of what a TOML or JSON document says; `source` begins every complaint."""
-    entries = document.get("models", [])
-    if not isinstance(entries, list):
-        raise InputError(f"{source}: models: expected tables [[models]], got {entries!r}")
+    entries, pictured = (_tables(document, name, source) for name in ("models", "images"))
     models = [model for number, entry in enumerate(entries) for model in _models(entry, source, f"models.{number}")]
-    return config_from(Recipe, {"name": Path(source).stem, **document, "models": models}, source=source)
+    images = [_image_model(entry, source, f"images.{number}") for number, entry in enumerate(pictured)]
+    filled = {"name": Path(source).stem, **document, "models": models, "images": images}
+    return config_from(Recipe, filled, source=source)
+
+
+def document_of(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as JSON has it; one without image models does not speak of any."""
+    document: dict[str, Any] = jsonable(recipe)
+    return document if recipe.images else {name: value for name, value in document.items() if name != "images"}
+
+
+def _tables(document: Mapping[str, Any], name: str, source: str) -> list[Any]:
+    entries = document.get(name, [])
+    if not isinstance(entries, list):
+        raise InputError(f"{source}: {name}: expected tables [[{name}]], got {entries!r}")
+    return entries
 
 
 def _models(entry: object, source: str, place: str) -> list[BoosterConfig]:
@@ -161,3 +182,17 @@ def _models(entry: object, source: str, place: str) -> list[BoosterConfig]:
     except (ValueError, TypeError) as error:
         raise InputError(f"{source}: {place}: {error}") from error
     return made
+
+
+def _image_model(entry: object, source: str, place: str) -> ImageConfig:
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{source}: {place}: expected a table of settings, got {entry!r}")
+    settings = {name: value for name, value in entry.items() if name != "preset"}
+    if "preset" in entry:
+        preset = entry["preset"]
+        if not isinstance(preset, str) or preset not in IMAGE_PRESETS:
+            raise InputError(
+                f"{source}: {place}: preset: no preset {preset!r}", fix=f"There are: {', '.join(IMAGE_PRESETS)}"
+            )
+        settings = {**IMAGE_PRESETS[preset].to_json(), **settings}
+    return config_from(ImageConfig, settings, source=source, place=place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError
@@ -28,6 +29,11 @@ class RunInputs:
         test_image_scores: the same models' scores of the test lesions.
         past: files or folders of earlier contests.
         folds: folds made before; None: as the recipe says.
+        past_images: folders of earlier contests in this contest's layout, with pictures, for image models that learn
+            from them.
+        on_bad: whether damaged pictures are refused by their ids, or lesions go without image scores for them.
+        readers: processes that decode pictures, for each network; 0: the one that computes. They do not change what
+            comes out.
 
     Raises:
         InputError: if they do not fit each other.
@@ -41,6 +47,9 @@ class RunInputs:
     test_image_scores: tuple[Path, ...] = ()
     past: tuple[Path, ...] = ()
     folds: Path | None = None
+    past_images: tuple[Path, ...] = ()
+    on_bad: Literal["refuse", "skip"] = "refuse"
+    readers: int = 0
 
     def __post_init__(self) -> None:
         if self.test_image_scores and not self.image_scores:
@@ -77,4 +86,10 @@ class RunInputs:
             ("past", self.past),
         ):
             named += [(f"{name}.{number}", path) for number, path in enumerate(paths)]
+        if self.recipe.images:
+            named += [
+                ("train_images", self.data.images),
+                ("test_images", None if self.test is None else self.test.images),
+            ]
+            named += [(f"past_images.{number}", path) for number, path in enumerate(self.past_images)]
         return {name: fingerprint_of(path) for name, path in named if path is not None}

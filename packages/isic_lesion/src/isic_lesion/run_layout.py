@@ -59,10 +59,18 @@ class RunLayout(NamedTuple):
         """A table model's out-of-fold scores (Parquet)."""
         return self.model(name) / "oof.parquet"
 
+    def image_model(self, name: str) -> Path:
+        """An image model that the run trained (a folder)."""
+        return self.folder / "image-models" / name
+
     @property
     def image_scores(self) -> Path:
-        """The image models' out-of-fold scores that were given (Parquet)."""
+        """The out-of-fold scores of all image models, given or the run's own (Parquet)."""
         return self.folder / "data" / "image-scores.parquet"
+
+    def test_image_scores(self, name: str) -> Path:
+        """The scores of the test lesions by an image model that the run trained (Parquet)."""
+        return self.folder / "data" / "test-image-scores" / f"{name}.parquet"
 
     @property
     def stack(self) -> Path:

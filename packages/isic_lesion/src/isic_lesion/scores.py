@@ -1,7 +1,8 @@
 """Scores of models on disk: Parquet or CSV files of the tables that `score_tables` describes. (io)
 
 A file names the folds it was made with. Scores that were made with other folds are refused: a stack that learns from
-them would have seen its own answers.
+them would have seen its own answers. Image models score lesions of past contests too, which have folds of their own
+beside this contest's (see `past.history`); who knows of this contest's folds alone gets its lesions alone.
 """
 
 from __future__ import annotations
@@ -32,18 +33,22 @@ __all__ = [
 ]
 
 _FORMAT = "furikaeri scores 1"
+_PAST = "folds_with_past"
 _SHAPE = "Scores have the columns isic_id, fold, model and score"
 
 
-def write_scores(path: Path, frame: DataFrame, folds: Folds | None = None) -> None:
+def write_scores(path: Path, frame: DataFrame, folds: Folds | None = None, *, base: Folds | None = None) -> None:
     """Write scores atomically, in the order isic_id, fold, model: the same scores give the same bytes.
 
     Args:
         path: the file.
         frame: isic_id, fold, model, score; other columns are refused.
         folds: what they were made with; None where every fold is null.
+        base: this contest's folds, where `folds` extends them by lesions of past contests (`past.extend_folds`). The
+            file says that it holds such lesions, and readers who know the base alone leave them out.
 
     Raises:
+        ValueError: if `folds` does not extend `base`.
         InputError: if the scores break the contract, or the file cannot be written there.
     """
     import polars as pl
@@ -55,7 +60,11 @@ def write_scores(path: Path, frame: DataFrame, folds: Folds | None = None) -> No
         raise ValueError("expected folds with scores that have a fold, got None")
     metadata = {"format": _FORMAT}
     if folds is not None:
-        metadata |= {"folds": folds.fingerprint, "scheme": folds.scheme}
+        metadata |= {"folds": (base or folds).fingerprint, "scheme": folds.scheme}
+    if folds is not None and base is not None and base.fingerprint != folds.fingerprint:
+        if len(base.frame.join(folds.frame, on=folds.frame.columns, how="anti", nulls_equal=True)):
+            raise ValueError("expected folds that extend base, got other folds of its lesions")
+        metadata |= {_PAST: folds.fingerprint}
     with atomic_writer(path) as stream:
         checked.sort("isic_id", "fold", "model").select(pl.col(SCORE_COLUMNS)).write_parquet(stream, metadata=metadata)
 
@@ -67,7 +76,9 @@ def read_scores(path: Path, folds: Folds | None = None) -> DataFrame:
 
     Args:
         path: the file.
-        folds: what the scores are to be used with. None: rows are not compared with any folds.
+        folds: what the scores are to be used with. None: rows are not compared with any folds. Where the file says that
+            it holds lesions of past contests beside those of these very folds, it is read without them; with folds
+            that are extended by them, they are kept.
 
     Returns:
         isic_id (String), fold (UInt8), model (String), score (Float64, finite); sorted by isic_id, fold and model.
@@ -88,7 +99,29 @@ def read_scores(path: Path, folds: Folds | None = None) -> DataFrame:
             f"{path}: its scores were made with folds of the scheme {scheme!r}, not {folds.scheme!r}",
             fix="Score the models again with these folds",
         )
+    if folds is not None and _PAST in metadata:
+        frame = _without_past(frame, folds, metadata, path)
     return check_scores(frame, folds, source=str(path)).sort("isic_id", "fold", "model")
+
+
+def _without_past(frame: DataFrame, folds: Folds, metadata: dict[str, str], path: Path) -> DataFrame:
+    """Return the rows that the folds are about; all of them where the folds are extended by past lesions too."""
+    import polars as pl
+
+    checked = check_scores(frame, source=str(path))
+    ours = pl.col("fold").is_null() | pl.col("isic_id").is_in(folds.frame["isic_id"].implode())
+    if metadata.get("folds") == folds.fingerprint:
+        return checked.filter(ours)
+    strange = checked.filter(~ours)
+    if len(strange):
+        if len(strange) < len(checked):
+            check_scores(checked.filter(ours), folds, source=str(path))
+        raise InputError(
+            f"{path}: its scores were made with other folds: {strange['isic_id'][0]} is in fold {strange['fold'][0]}, "
+            f"but not in these folds at all ({len(strange)} rows in all)",
+            fix="Score the models again with these folds",
+        )
+    return checked
 
 
 def read_many_scores(paths: Sequence[Path], folds: Folds | None = None) -> DataFrame:

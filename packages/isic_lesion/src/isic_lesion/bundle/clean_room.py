@@ -35,7 +35,8 @@ def main(folder: Path, site: Path, report: Path, given: dict[str, Any]) -> None:
     made = importlib.import_module("predict").main(**given)
     seconds = time.perf_counter() - begin
     allowed = (f"{folder}/", f"{site}/", f"{Path(json.__file__).parents[1]}/", __file__)
-    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    named = {name: getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items())}
+    files = {name: file for name, file in named.items() if Path(file).is_absolute()}  # torch makes some others up
     seen = {
         "rows": made.rows,
         "unknown": made.unknown,
@@ -44,9 +45,9 @@ def main(folder: Path, site: Path, report: Path, given: dict[str, Any]) -> None:
         "libraries": {
             name: str(getattr(sys.modules[name], "__version__", ""))
             for name, file in files.items()
-            if file and file.startswith((f"{site}/{name}/", f"{site}/{name}."))
+            if file.startswith((f"{site}/{name}/", f"{site}/{name}."))
         },
-        "strangers": sorted(name for name, file in files.items() if file and not file.startswith(allowed)),
+        "strangers": sorted(name for name, file in files.items() if not file.startswith(allowed)),
     }
     report.write_text(json.dumps(seen), encoding="utf-8")
 

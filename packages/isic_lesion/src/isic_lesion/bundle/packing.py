@@ -20,7 +20,6 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from furikaeri_common.artifacts import atomic_writer, sha256_of
-from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
 from furikaeri_common.records import RECORD as RUN_RECORD
 from furikaeri_common.records import read_run
@@ -29,7 +28,12 @@ from isic_lesion.bundle.predict import DATA_FOLDERS
 from isic_lesion.bundle.proof import Proof, ProofConfig, prove, wanted_image_models
 from isic_lesion.bundle.texts import NOTICE, readme_of
 from isic_lesion.features import CATALOGUE
+from isic_lesion.image_models.folder import read_image_record
+from isic_lesion.image_models.records import RECORD as IMAGE_RECORD
+from isic_lesion.image_models.records import ImageModelRecord
+from isic_lesion.image_models.records import file_of as weights_of
 from isic_lesion.prediction import Predictor, open_predictor
+from isic_lesion.recipe import document_of
 from isic_lesion.run_layout import RunLayout
 from isic_lesion.table_models.folder import RECORD
 
@@ -44,6 +48,7 @@ _PYTHON = "3.11"
 _ALWAYS = ("numpy", "polars", "scipy")
 _OF_BOOSTERS = ("xgboost", "lightgbm")
 _OF_OTHERS = "safetensors"  # in which models of any other kind are kept
+_OF_NETWORKS = ("h5py", "pillow", "safetensors", "timm", "torch", "torchvision")
 _MEMBERS = ("furikaeri-common", "furikaeri-isic-lesion")
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)\s*>=\s*(?P<least>[0-9.]+)")
 
@@ -56,7 +61,8 @@ class Packed(NamedTuple):
         bytes: its size.
         sha256: of its bytes.
         files: how many it holds.
-        boosters: how many of them are fitted models.
+        boosters: how many of them are fitted table models.
+        networks: and how many are networks of image models.
         proof: what it did in a clean process; None if that was not asked.
     """
 
@@ -65,6 +71,7 @@ class Packed(NamedTuple):
     sha256: str
     files: int
     boosters: int
+    networks: int
     proof: Proof | None
 
 
@@ -91,7 +98,8 @@ def pack(run: Path, out: Path, *, proof: ProofConfig | None) -> Packed:
         stream.flush()
         proved = prove(Path(stream.name), predictor, proof) if proof is not None else None
     boosters = sum(name.startswith("models/") and "/boosters/" in name for name in contents)
-    return Packed(out, out.stat().st_size, sha256_of(out), len(contents), boosters, proved)
+    networks = sum(name.endswith(".safetensors") and "/weights/" in name for name in contents)
+    return Packed(out, out.stat().st_size, sha256_of(out), len(contents), boosters, networks, proved)
 
 
 def contents_of(run: Path, predictor: Predictor, *, proved: bool) -> dict[str, Path | bytes]:
@@ -107,7 +115,7 @@ def contents_of(run: Path, predictor: Predictor, *, proved: bool) -> dict[str, P
     if recipe.features.set not in CATALOGUE:  # a file on the machine that trained; here it lies beside the recipe
         recipe = replace(recipe, features=replace(recipe.features, set=here.feature_set.as_posix()))
     contents: dict[str, Path | bytes] = {
-        here.recipe.as_posix(): _json(jsonable(recipe)),
+        here.recipe.as_posix(): _json(document_of(recipe)),
         here.feature_set.as_posix(): there.feature_set,
         here.weights.as_posix(): there.weights,
     }
@@ -122,6 +130,10 @@ def contents_of(run: Path, predictor: Predictor, *, proved: bool) -> dict[str, P
             for booster in model.record.digests:
                 if PurePosixPath(booster).stem in used:
                     contents[(here.model(name) / booster).as_posix()] = there.model(name) / booster
+    networks = {name: _networks_of(folder, predictor) for name, folder in predictor.networks.items()}
+    for name, (_, files) in networks.items():
+        for file in files:
+            contents[(here.image_model(name) / file).as_posix()] = there.image_model(name) / file
     contents["predict.py"] = _PREDICT
     for module in modules_needed(_PREDICT.read_text(encoding="utf-8"), _OUR_PACKAGES):
         contents[module.name] = module.path
@@ -142,13 +154,30 @@ def contents_of(run: Path, predictor: Predictor, *, proved: bool) -> dict[str, P
         proved=proved,
         python=_PYTHON,
         libraries=[(name, least, version) for name, (least, version) in libraries.items()],
-        models=[(config.name, config.library, len(config.seeds) * len(predictor.scorers)) for config in recipe.models],
+        models=[
+            *((name, record.config.backbone, len(files) - 1) for name, (record, files) in networks.items()),
+            *((config.name, config.library, len(config.seeds) * len(predictor.scorers)) for config in recipe.models),
+        ],
+        networks=tuple(networks),
         hospitals=predictor.hospitals,
         image_models=wanted_image_models(predictor),
         past=recipe.features.past,
         data_folder=DATA_FOLDERS[0],
     ).encode()
     return contents
+
+
+def _networks_of(folder: Path, predictor: Predictor) -> tuple[ImageModelRecord, list[str]]:
+    """Return what an image model's folder says of itself, and the files of it that score: that, and its networks."""
+    record = read_image_record(folder)
+    of_folds = predictor.recipe.inference.boosters == "folds"
+    parts = [part for part in record.parts if (part.fold is not None) == of_folds]
+    if not parts:
+        raise InputError(
+            f"{folder}: has no networks {'of its folds' if of_folds else 'trained on all rows'}",
+            fix="Copy the run's folder again, whole",
+        )
+    return record, [IMAGE_RECORD, *(weights_of(part) for part in parts)]
 
 
 def _check_finished(run: Path) -> None:
@@ -174,6 +203,8 @@ def _libraries(predictor: Predictor) -> dict[str, tuple[str, str]]:
     needed = [*_ALWAYS, *(name for name in _OF_BOOSTERS if name in used)]
     if not used <= set(_OF_BOOSTERS):
         needed.append(_OF_OTHERS)
+    if predictor.networks:
+        needed += [name for name in _OF_NETWORKS if name not in needed]
     return {name: (least.get(name, "0"), metadata.version(name)) for name in needed}
 
 

@@ -23,7 +23,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import Literal, NamedTuple, Union
 
 __all__ = ["DATA_FOLDERS", "Submission", "main"]
 
@@ -57,6 +57,9 @@ def main(
     *,
     image_scores: Sequence[PathLike] = (),
     past: Sequence[PathLike] = (),
+    images: PathLike | None = None,
+    on_bad: Literal["refuse", "skip"] = "refuse",
+    readers: int = 0,
     chunk_rows: int | None = None,
     on_chunk: Callable[[int, int], None] = lambda done, total: None,
 ) -> Submission:
@@ -65,8 +68,11 @@ def main(
     Args:
         data: holds test-metadata.csv; None: the contest's folder on Kaggle.
         out: the CSV.
-        image_scores: files of scores of the image models, where these models were trained with any.
+        image_scores: files of scores of image models that do not lie beside this file, where the others look at them.
         past: files of earlier contests, where these models were trained with them.
+        images: the HDF5 file of the pictures, where image models lie beside this file; None: the folder's.
+        on_bad: damaged pictures are refused, or their lesions are scored without them.
+        readers: processes that decode pictures; 0: this one.
         chunk_rows: how many rows are in memory at once; None: as the recipe says.
         on_chunk: told how many rows of how many are done.
 
@@ -85,6 +91,7 @@ def main(
         )
     from furikaeri_common.errors import InputError
     from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.picture_scores import complete_scores
     from isic_lesion.prediction import open_predictor, predict
     from isic_lesion.scores import average_members, read_many_scores
     from isic_lesion.submission import write_submission
@@ -92,10 +99,19 @@ def main(
     if Path(out).is_dir():
         raise InputError(f"{out}: is a folder", fix="Name a file, such as submission.csv")
     lesions = open_lesions(_data_folder() if data is None else Path(data), "test")
+    predictor = open_predictor(_HERE)
+    given = average_members(read_many_scores([Path(file) for file in image_scores])) if image_scores else None
     predicted = predict(
-        open_predictor(_HERE),
+        predictor,
         lesions,
-        image_scores=average_members(read_many_scores([Path(file) for file in image_scores])) if image_scores else None,
+        image_scores=complete_scores(
+            predictor,
+            lesions,
+            given,
+            images=None if images is None else Path(images),
+            on_bad=on_bad,
+            readers=readers,
+        ),
         past=[Path(file) for file in past],
         chunk_rows=chunk_rows,
         on_chunk=on_chunk,
@@ -138,19 +154,29 @@ def _run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE", help="the CSV to write")
     parser.add_argument(
-        "--image-scores", action="append", default=[], metavar="FILE", help="scores of the image models; repeatable"
+        "--image-scores", action="append", default=[], metavar="FILE", help="scores of image models; repeatable"
     )
+    parser.add_argument("--images", type=Path, metavar="FILE", help="the pictures, if not the folder's test-image.hdf5")
+    parser.add_argument(
+        "--on-bad", choices=("refuse", "skip"), default="refuse", help="what is done of damaged pictures"
+    )
+    parser.add_argument("--readers", type=int, default=0, metavar="N", help="processes that decode pictures")
     parser.add_argument("--past", action="append", default=[], metavar="PATH", help="earlier contests; repeatable")
     parser.add_argument("--chunk-rows", type=int, metavar="N", help="rows in memory at once; else as the recipe says")
     given = parser.parse_args(arguments)
     if given.chunk_rows is not None and given.chunk_rows < 1:
         parser.error("--chunk-rows: expected 1 or more")
+    if given.readers < 0:
+        parser.error("--readers: expected 0 or more")
     try:
         made = main(
             given.data,
             given.out,
             image_scores=given.image_scores,
             past=given.past,
+            images=given.images,
+            on_bad=given.on_bad,
+            readers=given.readers,
             chunk_rows=given.chunk_rows,
             on_chunk=lambda done, total: print(f"{done:,} of {total:,} lesions", file=sys.stderr, flush=True),
         )

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,8 +25,8 @@ import numpy as np
 from furikaeri_common.errors import WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from isic_lesion.data.dataset import Lesions, open_lesions
-from isic_lesion.data.schema import frame_schema
 from isic_lesion.features.image_features import image_column
+from isic_lesion.picture_scores import complete_scores
 from isic_lesion.prediction import Predictor, predict
 from isic_lesion.scores import average_members, read_many_scores, write_scores
 from isic_lesion.submission import write_submission
@@ -50,7 +50,8 @@ class ProofConfig:
     """How a bundle is proved.
 
     Args:
-        data: a folder that holds test-metadata.csv; None: one is made up, of patients and hospitals not seen before.
+        data: a folder that holds test-metadata.csv, and test-image.hdf5 for image models; None: one is made up, of
+            patients and hospitals not seen before.
         timeout: seconds that the clean process may take, above 0.
     """
 
@@ -81,10 +82,13 @@ class Proof(NamedTuple):
 
 
 def wanted_image_models(predictor: Predictor) -> tuple[str, ...]:
-    """Return the image models whose scores a run's models want, by name, or by column where no name is known."""
-    named = predictor.image_models
-    known = {*frame_schema("test"), *(image_column(name) for name in named)}
-    columns = {name for name in predictor.feature_set.columns if name.startswith("image_")} - known
+    """Return the image models whose scores must be given, by name, or by column where no name is known.
+
+    The run's own image models look at pictures themselves.
+    """
+    named = tuple(name for name in predictor.image_models if name not in predictor.networks)
+    known = {image_column(name) for name in (*named, *predictor.networks)}
+    columns = set(predictor.image_columns) - known
     return (*named, *sorted(name.removeprefix("image_") for name in columns))
 
 
@@ -107,13 +111,15 @@ def prove(bundle: Path, predictor: Predictor, config: ProofConfig) -> Proof:
         place = Path(name).resolve()
         data = place / "data"
         if config.data is None:
-            make_folder(data, _MADE_UP, engine=LocalProcesses(0))
+            made_up = replace(_MADE_UP, images=bool(predictor.networks))
+            make_folder(data, made_up, engine=LocalProcesses(0))
         else:
             data = config.data.resolve()
         lesions = open_lesions(data, "test")
         given = _made_up_beside(lesions, predictor, place)
         expected = place / "expected.csv"
-        image_scores = average_members(read_many_scores(given["image_scores"])) if given["image_scores"] else None
+        scores = average_members(read_many_scores(given["image_scores"])) if given["image_scores"] else None
+        image_scores = complete_scores(predictor, lesions, scores)
         write_submission(predict(predictor, lesions, image_scores=image_scores, past=given["past"]).frame, expected)
         folder = place / "bundle"
         with zipfile.ZipFile(bundle) as archive:

@@ -13,7 +13,7 @@ in an order, not probabilities, and must not decide what is done about a lesion.
 The models were trained on lesions of the International Skin Imaging Collaboration. The data of the ISIC 2024 contest
 (SLICE-3D) as a whole are CC-BY-NC: they, and what is made of them, may not be used commercially, and their source must
 be named. Single lesions have licences of their own: CC-BY, CC-BY-NC or CC-0. Other data that these models were trained
-on have the licences under which they came.
+on, and weights that image models began with, have the licences under which they came.
 
 The source files are Furikaeri's, under the Apache License 2.0: https://www.apache.org/licenses/LICENSE-2.0
 """
@@ -21,7 +21,7 @@ The source files are Furikaeri's, under the Apache License 2.0: https://www.apac
 _README = """\
 # {title}
 
-Scores skin lesions by the table of a 3D total body photograph. Everything it needs lies in this folder, but for
+Scores skin lesions by the {looks_at} of a 3D total body photograph. Everything it needs lies in this folder, but for
 Python {python} and the libraries below. It asks nothing of a network, and writes nothing into this folder.
 
 **This is no medical device.** See NOTICE, also for the licence.
@@ -41,7 +41,7 @@ It reads `{data_folder}` and writes `submission.csv`.
 
     python predict.py DATA_FOLDER --out submission.csv{options}
 
-DATA_FOLDER holds `test-metadata.csv` in the contest's form; images are not looked at. `python predict.py --help` tells
+DATA_FOLDER holds {files} in the contest's form{no_images}. `python predict.py --help` tells
 the rest. `isic predict DATA_FOLDER --run THIS_FOLDER` does the same.
 {wants}
 ## Libraries
@@ -75,6 +75,7 @@ def readme_of(
     models: Iterable[tuple[str, str, int]],
     hospitals: Iterable[str],
     image_models: Sequence[str],
+    networks: Sequence[str],
     past: bool,
     data_folder: str,
 ) -> str:
@@ -88,6 +89,7 @@ def readme_of(
         models: name, library and number of fits.
         hospitals: those that all models have seen.
         image_models: whose scores are wanted.
+        networks: the image models that are in it.
         past: whether files of earlier contests are wanted.
         data_folder: where the contest's data lie on Kaggle.
     """
@@ -102,6 +104,9 @@ def readme_of(
         what.append("Give the files of earlier contests that the run was given.")
     return _README.format(
         title=title,
+        looks_at="table and the crops" if networks else "table",
+        files="`test-metadata.csv` and `test-image.hdf5`" if networks else "`test-metadata.csv`",
+        no_images="" if networks else "; images are not looked at",
         python=f"{python} or later",
         arguments=", ".join(name for name, is_given in given.items() if is_given),
         data_folder=data_folder,

@@ -49,6 +49,7 @@ class ReportInputs:
         folds: what the scores were made with; of the scheme "hospitals" they part the scores of lesions whose
             hospital a round had never seen, as a model of their own, from the others.
         images: an HDF5 file of crops.
+        maps: the folder of an image model; where it looked is shown beside the crops.
         title: of the page.
         about: label -> text, shown at its end: folders, seeds, versions.
         num_resamples: of patients, for intervals; 0 leaves intervals out.
@@ -62,6 +63,7 @@ class ReportInputs:
     importances: DataFrame | None = None
     folds: Folds | None = None
     images: Path | None = None
+    maps: Path | None = None
     title: str = "Skin lesion triage"
     about: Mapping[str, str] = field(default_factory=dict)
     num_resamples: int = 1000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from polars import DataFrame
 
-__all__ = ["ListedLesion", "ListedPatient", "Lists", "make_lists"]
+__all__ = ["ListedLesion", "ListedPatient", "Lists", "listed", "make_lists", "ranked"]
 
 
 class ListedLesion(NamedTuple):
@@ -93,30 +93,37 @@ def make_lists(
     """
     import polars as pl
 
-    ranked = lesions.with_columns(
+    rows = ranked(lesions, has_truth=has_truth)
+    owners = rows["owner"].unique(maintain_order=True)
+    of_owners = rows.filter(pl.col("owner").is_in(owners.head(num_patients).implode()))
+    patients = []
+    for (_,), own in of_owners.group_by("owner", maintain_order=True):
+        first = tuple(listed(row) for row in own.head(num_first).iter_rows(named=True))
+        malignant = int(own["target"].sum()) if has_truth else None
+        patients.append(ListedPatient(first[0].patient, len(own), malignant, first))
+    ill, well = rows.filter(target=1), rows.filter(target=0)
+    return Lists(
+        patients=tuple(patients),
+        num_patients=len(owners),
+        misses=tuple(listed(row) for row in ill.reverse().head(num_misses).iter_rows(named=True)),
+        false_alarms=tuple(listed(row) for row in well.head(num_false_alarms).iter_rows(named=True)),
+    )
+
+
+def ranked(lesions: DataFrame, *, has_truth: bool) -> DataFrame:
+    """Return lesions with their places, the most suspicious first; arguments as `make_lists`."""
+    import polars as pl
+
+    rows = lesions.with_columns(
         place=pl.col("score").rank("average", descending=True),
         place_in_patient=pl.col("score").rank("average", descending=True).over("owner"),
         of_patient=pl.len().over("owner"),
     ).sort(["score", "isic_id"], descending=[True, False])
-    if not has_truth:
-        ranked = ranked.with_columns(target=pl.lit(None, pl.Int8))
-    owners = ranked["owner"].unique(maintain_order=True)
-    listed = ranked.filter(pl.col("owner").is_in(owners.head(num_patients).implode()))
-    patients = []
-    for (_,), rows in listed.group_by("owner", maintain_order=True):
-        first = tuple(_listed(row) for row in rows.head(num_first).iter_rows(named=True))
-        malignant = int(rows["target"].sum()) if has_truth else None
-        patients.append(ListedPatient(first[0].patient, len(rows), malignant, first))
-    ill, well = ranked.filter(target=1), ranked.filter(target=0)
-    return Lists(
-        patients=tuple(patients),
-        num_patients=len(owners),
-        misses=tuple(_listed(row) for row in ill.reverse().head(num_misses).iter_rows(named=True)),
-        false_alarms=tuple(_listed(row) for row in well.head(num_false_alarms).iter_rows(named=True)),
-    )
+    return rows if has_truth else rows.with_columns(target=pl.lit(None, pl.Int8))
 
 
-def _listed(row: dict[str, Any]) -> ListedLesion:
+def listed(row: dict[str, Any]) -> ListedLesion:
+    """Return a row of `ranked` as a list shows it."""
     parts = [part for part in (row.get("iddx_full") or row.get("iddx_1") or "").split("::") if part]
     return ListedLesion(
         isic_id=row["isic_id"],

@@ -13,7 +13,7 @@ import numpy as np
 
 from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.errors import MissingExtraError
-from isic_lesion.report.crops import read_crops
+from isic_lesion.report.crops import read_crops, read_maps
 from isic_lesion.report.figures import (
     MOST_CURVES,
     draw_distributions,
@@ -23,6 +23,7 @@ from isic_lesion.report.figures import (
     draw_roc,
 )
 from isic_lesion.report.findings import GROUPINGS, Findings, find
+from isic_lesion.report.gallery import make_gallery, shown_lesions
 from isic_lesion.report.inputs import ReportInputs
 from isic_lesion.report.lists import ListedLesion, Lists, make_lists
 
@@ -40,8 +41,8 @@ def write_report(inputs: ReportInputs, path: Path) -> Findings:
     The same inputs give the same bytes.
 
     Raises:
-        InputError: if the inputs do not belong together, the images cannot be read, or the file cannot be written.
-        MissingExtraError: if jinja2 or matplotlib is not installed.
+        InputError: if the inputs do not belong together, images or maps cannot be made, or the file cannot be written.
+        MissingExtraError: if jinja2 or matplotlib is not installed, or torch and timm for maps.
     """
     findings = find(inputs)
     write_bytes(Path(path), render_report(inputs, findings).encode())
@@ -56,8 +57,8 @@ def render_report(inputs: ReportInputs, findings: Findings) -> str:
         findings: what `find` found in them.
 
     Raises:
-        InputError: if the images cannot be read.
-        MissingExtraError: if jinja2 or matplotlib is not installed.
+        InputError: if images cannot be read, or maps cannot be made.
+        MissingExtraError: if jinja2 or matplotlib is not installed, or torch and timm for maps.
     """
     try:
         import jinja2
@@ -68,7 +69,13 @@ def render_report(inputs: ReportInputs, findings: Findings) -> str:
     )
     environment.filters.update(fixed=_fixed, count=_count, percent=_percent, place=_place, shown=_shown, zip=zip)
     lesions = findings.scored.pooled[findings.headline]
-    lists = make_lists(lesions, has_truth=findings.scored.has_truth)
+    has_truth = findings.scored.has_truth
+    lists, gallery = make_lists(lesions, has_truth=has_truth), make_gallery(lesions, has_truth=has_truth)
+    crops, maps = {}, None
+    if inputs.images is not None:
+        in_rows = list(shown_lesions(gallery))
+        crops = read_crops(inputs.images, [*in_rows, *(one.isic_id for one in _pictured(lists))])
+        maps = None if inputs.maps is None else read_maps(inputs.maps, inputs.images, in_rows)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         title=inputs.title,
@@ -76,7 +83,9 @@ def render_report(inputs: ReportInputs, findings: Findings) -> str:
         groupings=GROUPINGS,
         figures=_figures(findings),
         lists=lists,
-        crops={} if inputs.images is None else read_crops(inputs.images, [one.isic_id for one in _pictured(lists)]),
+        gallery=[patient for patient in gallery if any(one.isic_id in crops for one in patient.first)],
+        crops=crops,
+        maps=maps,
         stack=inputs.stack,
         importances=_importances(inputs),
         about=inputs.about,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from furikaeri_common.artifacts import read_json
 from furikaeri_common.errors import InputError
+from isic_lesion.recipe import recipe_from
 from isic_lesion.report.inputs import ReportInputs
 from isic_lesion.run_layout import RunLayout
 
@@ -33,6 +36,7 @@ class Sources:
         stack: the weights of a stack (JSON).
         importances: Parquet files of feature, importance (or gain), and model; without a model the folder's name.
         split: which of the folder's tables.
+        maps: the folder of an image model.
     """
 
     data: Path | None = None
@@ -42,10 +46,11 @@ class Sources:
     stack: Path | None = None
     importances: tuple[Path, ...] = ()
     split: Split = "train"
+    maps: Path | None = None
 
 
 def sources_of_run(folder: Path, *, data: Path | None = None) -> Sources:
-    """Return what the folder of a whole run holds.
+    """Return what the folder of a whole run holds; the first image model that it trained is the one that draws maps.
 
     Args:
         folder: the run's.
@@ -71,7 +76,16 @@ def sources_of_run(folder: Path, *, data: Path | None = None) -> Sources:
         folds=layout.folds if layout.folds.is_file() else None,
         stack=layout.weights if layout.weights.is_file() else None,
         importances=tuple(sorted(folder.glob("models/*/importances.parquet"))),
+        maps=_image_model_of(layout),
     )
+
+
+def _image_model_of(layout: RunLayout) -> Path | None:
+    """Return the first image model of a run's recipe, if there is one and what draws its maps is installed."""
+    if not layout.recipe.is_file() or not all(map(find_spec, ("torch", "timm", "pytorch_grad_cam"))):
+        return None
+    images = recipe_from(read_json(layout.recipe), source=str(layout.recipe)).images
+    return layout.image_model(images[0].name) if images else None
 
 
 def stack_file(path: Path) -> Path | None:
@@ -123,6 +137,7 @@ def read_inputs(
         "Scores": ", ".join(str(path) for path in sources.scores),
         "Folds": "" if folds is None else f"{folds.scheme}, {folds.num_folds} of them, seed {folds.seed}",
         "Folds' fingerprint": "" if folds is None else folds.fingerprint,
+        "Maps": str(sources.maps) if sources.maps is not None and images is not None and with_images else "",
         "Intervals": f"{num_resamples} resamples of patients, seed {seed}" if num_resamples else "",
     }
     return ReportInputs(
@@ -133,6 +148,7 @@ def read_inputs(
         importances=read_importances(sources.importances) if sources.importances else None,
         folds=folds,
         images=images if with_images else None,
+        maps=sources.maps if images is not None and with_images else None,
         title=title,
         about={**{label: text for label, text in facts.items() if text}, **(about or {})},
         num_resamples=num_resamples,

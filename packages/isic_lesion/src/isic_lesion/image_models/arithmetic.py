@@ -1,0 +1,47 @@
+"""How torch computes while a network is trained: threads, determinism, random state; all as before afterwards (io)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+__all__ = ["peak_of_device", "settled_arithmetic"]
+
+
+@contextlib.contextmanager
+def settled_arithmetic(threads: int, device: str) -> Iterator[None]:
+    """Fix what the bits of a result hang on, while the block lasts.
+
+    On a processor: the threads, and algorithms without races. A GPU keeps its faster ones, whose sums may differ in
+    their last bits from run to run. Random numbers drawn inside leave no trace outside.
+
+    Args:
+        threads: of arithmetic on a processor, at least 1.
+        device: as torch names it.
+    """
+    import torch
+
+    on_gpu = device.startswith("cuda")
+    before = torch.get_num_threads()
+    was = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory
+    try:
+        torch.set_num_threads(threads)
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            torch.use_deterministic_algorithms(True)
+            torch.utils.deterministic.fill_uninitialized_memory = False
+        with torch.random.fork_rng(devices=[device] if on_gpu else []):
+            yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(was[0], warn_only=was[1])
+        torch.utils.deterministic.fill_uninitialized_memory = filled
+
+
+def peak_of_device(device: str) -> int | None:
+    """Return the most bytes that tensors took of a GPU since `settled_arithmetic` began; None on other devices."""
+    import torch
+
+    return int(torch.cuda.max_memory_allocated(device)) if device.startswith("cuda") else None

@@ -1,0 +1,210 @@
+"""Image models as folders: what they were trained with, their networks' weights, and how they scored. (io)
+
+    model.json                              configuration, input, folds, files and their digests, quality, speed
+    weights/fold-<k>-seed-<s>.safetensors   networks that fold k was held out from
+    weights/all-seed-<s>.safetensors        those trained on all rows
+    oof.parquet                             out-of-fold scores, of past rows too (see `scores`)
+    history.parquet                         of each network and epoch: losses by head, learning rates, seconds
+
+`model.json` is written last, so a folder that has one is whole. Opening a stranger's folder runs none of its code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from furikaeri_common.artifacts import atomic_writer, read_json, sha256_of, write_json
+from furikaeri_common.errors import InputError
+from furikaeri_common.tensors import unpack_tensors
+from isic_lesion.boosters.cross_validation import Part
+from isic_lesion.image_models.backbones import InputSpec
+from isic_lesion.image_models.config import ImageConfig
+from isic_lesion.image_models.heads import heads_of
+from isic_lesion.image_models.records import (
+    FORMAT,
+    HISTORY,
+    KIND,
+    OOF,
+    RECORD,
+    WEIGHTS_FILE,
+    ImageModelRecord,
+    document_of,
+    file_of,
+    record_of,
+)
+from isic_lesion.scores import write_scores
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from isic_lesion.folds.dealing import Folds
+
+__all__ = ["ImageModel", "load_image_model", "network_with", "read_image_record", "write_image_model"]
+
+_AGAIN = "Copy the folder again, or train the model again"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageModel:
+    """The networks of one fold, or of all rows, ready to score.
+
+    Args:
+        folder: where they were read from.
+        record: of the whole model.
+        fold: that they were not trained on; None: they were trained on all rows.
+        networks: one `network.Network` for each seed, in their order, on the processor, in evaluation mode.
+        inputs: what pictures they take.
+    """
+
+    folder: Path
+    record: ImageModelRecord
+    fold: int | None
+    networks: tuple[Any, ...]
+    inputs: InputSpec
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Which network each of them is."""
+        return tuple(part for part in self.record.parts if part.fold == self.fold)
+
+
+def load_image_model(folder: Path, fold: int | None = None) -> ImageModel:
+    """Open a model to score with.
+
+    Args:
+        folder: the model's.
+        fold: load the networks that this fold was held out from; None: those that were trained on all rows.
+
+    Raises:
+        InputError: if it is no model's folder, has no such networks, or a file is missing, damaged, or not the one
+            that `model.json` names.
+        MissingExtraError: without torch and timm.
+    """
+    folder = Path(folder)
+    record = read_image_record(folder)
+    parts = [part for part in record.parts if part.fold == fold]
+    if not parts:
+        has = "those of its folds" if fold is None else "those of all rows" if not record.has_folds else "others"
+        wanted = "trained on all rows" if fold is None else f"of fold {fold}"
+        raise InputError(f"{folder}: has no networks {wanted}, only {has}", fix="Train the model with them")
+    inputs = InputSpec(record.size, record.mean, record.std, record.interpolation)
+    return ImageModel(
+        folder, record, fold, tuple(_read_network(folder, part, record, inputs) for part in parts), inputs
+    )
+
+
+def read_image_record(folder: Path) -> ImageModelRecord:
+    """Read what a model's folder says of itself; its networks are not looked at.
+
+    Raises:
+        InputError: if the folder has no `model.json`, or it is damaged or of another kind.
+    """
+    path = Path(folder) / RECORD
+    if not Path(folder).is_dir():
+        raise InputError(f"{folder}: no such folder of a model")
+    if not path.exists():
+        raise InputError(f"{folder}: holds no {RECORD}: no model, or one whose training was interrupted")
+    document = read_json(path)
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise InputError(f"{path}: describes no image model", fix="Give the folder of a trained image model")
+    if document.get("format") != FORMAT:
+        raise InputError(f"{path}: is of format {document.get('format')!r}, not {FORMAT}", fix="Train the model again")
+    try:
+        return record_of(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path}: is damaged ({said})", fix=_AGAIN) from error
+
+
+def write_image_model(
+    folder: Path,
+    record: ImageModelRecord,
+    networks: Mapping[Part, Path],
+    oof: DataFrame | None,
+    history: DataFrame,
+    folds: Folds,
+    *,
+    base: Folds,
+) -> ImageModelRecord:
+    """Write a model's folder; files of an earlier model in it are replaced.
+
+    Args:
+        folder: made if it is missing.
+        record: all but the digests.
+        networks: each one's file, which is copied.
+        oof: the out-of-fold scores; None without folds.
+        history: of each network and epoch.
+        folds: of the scores.
+        base: this contest's part of them.
+
+    Returns:
+        The record with the digests.
+
+    Raises:
+        InputError: if the folder cannot be written.
+    """
+    folder = Path(folder)
+    if folder.is_dir():
+        (folder / RECORD).unlink(missing_ok=True)
+    wanted = {file_of(part) for part in networks}
+    for file in (folder / "weights").glob("*"):
+        if f"weights/{file.name}" not in wanted and WEIGHTS_FILE.fullmatch(f"weights/{file.name}"):
+            file.unlink()
+    names = [*wanted, HISTORY]
+    for part, path in networks.items():
+        with path.open("rb") as source, atomic_writer(folder / file_of(part)) as stream:
+            shutil.copyfileobj(source, stream, 2**20)
+    with atomic_writer(folder / HISTORY) as stream:
+        history.write_parquet(stream)
+    if oof is not None:
+        write_scores(folder / OOF, oof, folds, base=base)
+        names.append(OOF)
+    else:
+        (folder / OOF).unlink(missing_ok=True)
+    written = record._replace(digests={name: sha256_of(folder / name) for name in sorted(names)})
+    write_json(folder / RECORD, document_of(written))
+    return written
+
+
+def network_with(config: ImageConfig, inputs: InputSpec, state: Mapping[str, NDArray[Any]]) -> Any:
+    """Return a network with given weights, on the processor, in evaluation mode.
+
+    Args:
+        config: of the model.
+        inputs: what pictures it takes.
+        state: its weights, by name.
+
+    Raises:
+        ValueError: if they are not those of such a network.
+    """
+    import torch
+
+    from isic_lesion.image_models.network import build_network, load_state
+
+    with torch.random.fork_rng(devices=[]):  # what is drawn to build it is of no consequence, here and elsewhere
+        network = build_network(config, heads_of(config), weights="none", inputs=inputs)
+    load_state(network, state)
+    network.eval()
+    return network
+
+
+def _read_network(folder: Path, part: Part, record: ImageModelRecord, inputs: InputSpec) -> Any:
+    """Return a network with the weights of a file, if its bytes are those that the record names."""
+    name = file_of(part)
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{path}: is missing", fix=_AGAIN)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != record.digests[name]:
+        raise InputError(f"{path}: is not the file that {RECORD} names (its digest differs)", fix=_AGAIN)
+    try:
+        return network_with(record.config, inputs, unpack_tensors(content)[1])
+    except ValueError as error:
+        raise InputError(f"{path}: holds no weights of this network ({error})", fix=_AGAIN) from error

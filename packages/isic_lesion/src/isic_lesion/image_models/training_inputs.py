@@ -1,0 +1,252 @@
+"""What image models are trained from: rows, folds and configurations, checked against each other and laid out. (io)
+
+Below the folder of parts:
+
+    data-<mark>/rows.parquet, folds.parquet, files.json    what every network reads
+    damaged-<mark>.json                                    ids of the pictures that cannot be read, found once
+    finished/, unfinished/, progress/                      networks, states of training, how far they are
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from furikaeri_common.artifacts import read_json, sha256_of, write_bytes, write_json
+from furikaeri_common.documents import fingerprint
+from furikaeri_common.errors import InputError
+from isic_lesion.boosters.cross_validation import Part
+from isic_lesion.folds.files import read_folds, write_folds
+from isic_lesion.image_models.config import ImageConfig
+from isic_lesion.image_models.folder import read_image_record
+from isic_lesion.image_models.records import RECORD
+from isic_lesion.image_models.rows import ImageRows
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from isic_lesion.folds.dealing import Folds
+    from isic_lesion.image_models.backbones import Backbone
+
+__all__ = ["Prepared", "SharedData", "check_configs", "extended_folds", "prepare", "read_shared", "refuse_other"]
+
+Bad = Literal["refuse", "skip"]
+
+_SHOWN = 5
+
+
+class SharedData(NamedTuple):
+    """What every network of a call reads.
+
+    Attributes:
+        rows: this contest's lesions and past ones.
+        folds: of all of them.
+        whole: whether a row's picture can be read, bool, shape (N,).
+        readers: how many processes read pictures for each network.
+    """
+
+    rows: ImageRows
+    folds: Folds
+    whole: NDArray[np.bool_]
+    readers: int
+
+    def split(self, fold: int | None) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the rows to train on and those held out, ascending, without damaged ones; None: all and none."""
+        if fold is None:
+            return np.flatnonzero(self.whole), np.empty(0, dtype=np.intp)
+        train, held_out = self.folds.split(self.rows.frame["isic_id"], fold)
+        return np.flatnonzero(train & self.whole), np.flatnonzero(held_out & self.whole)
+
+
+class Prepared(NamedTuple):
+    """What the networks of a call share.
+
+    Attributes:
+        data: the folder of `SharedData`, which tasks name by its last part.
+        shared: what lies there.
+        mark: fingerprint of the rows and their pictures.
+        bad: ids of damaged pictures, in the rows' order.
+        backbones: of each configuration, in their order, without the module.
+    """
+
+    data: Path
+    shared: SharedData
+    mark: str
+    bad: tuple[str, ...]
+    backbones: tuple[Backbone, ...]
+
+    def inputs_of(self, number: int, config: ImageConfig, part: Part) -> dict[str, Any]:
+        """Return the inputs of a network's task; `number` is the configuration's place."""
+        how = {**config.to_json(), "seeds": []}  # the other seeds do not touch a network
+        inputs = self.backbones[number].inputs
+        return {
+            "data": self.data.name,
+            "left_out": fingerprint(self.bad) if self.bad else None,
+            "weights": self.backbones[number].digest,
+            "pictures": {**inputs._asdict(), "mean": list(inputs.mean), "std": list(inputs.std)},
+            "versions": {name: version(name) for name in ("torch", "torchvision", "timm")},
+            "config": how,
+            "fold": part.fold,
+            "seed": part.seed,
+        }
+
+
+def prepare(
+    rows: ImageRows,
+    folds: Folds,
+    configs: Sequence[ImageConfig],
+    root: Path,
+    *,
+    on_bad: Bad,
+    workers: int,
+    on_checked: Callable[[int, int], None],
+) -> Prepared:
+    """Check that everything fits, and lay out what every network reads.
+
+    Args:
+        rows: with targets.
+        folds: of this contest's rows.
+        configs: of the models.
+        root: the folder of parts.
+        on_bad: what becomes of damaged pictures.
+        workers: processes that read pictures.
+        on_checked: told how many pictures of how many were tried, where that was not done before.
+
+    Raises:
+        InputError: if something does not fit, or a picture is damaged and is not to be skipped.
+    """
+    if rows.frame["target"].has_nulls():
+        raise InputError("the rows have no targets", fix="A model is trained on training data")
+    all_folds = extended_folds(rows, folds)
+    backbones = tuple(_backbone(config) for config in configs)
+    table = _parquet(rows.frame)
+    digests = [sha256_of(file) for file in rows.files]
+    mark = fingerprint({"rows": hashlib.sha256(table).hexdigest(), "pictures": digests})
+    data = root / f"data-{fingerprint([mark, all_folds.fingerprint])[:16]}"
+    write_bytes(data / "rows.parquet", table)
+    write_folds(all_folds, data / "folds.parquet")
+    found = root / f"damaged-{mark[:16]}.json"
+    bad = _damaged(rows, found, workers, on_checked)
+    files = [str(Path(file).resolve()) for file in rows.files]
+    write_json(data / "files.json", {"files": files, "damaged": bad, "readers": workers})
+    if bad and on_bad == "refuse":
+        shown = ", ".join(bad[:_SHOWN]) + (f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else "")
+        raise InputError(
+            f"{len(bad)} of {len(rows.frame):,} pictures {'are' if len(bad) > 1 else 'is'} damaged: {shown} "
+            f"(all ids: {found})",
+            fix="Mend them, or train without them with --on-bad skip",
+        )
+    return Prepared(data, read_shared(data), mark, bad, backbones)
+
+
+def read_shared(data: Path) -> SharedData:
+    """Read what `prepare` laid out."""
+    import polars as pl
+
+    frame = pl.read_parquet(data / "rows.parquet")
+    settings = read_json(data / "files.json")
+    whole = ~frame["isic_id"].is_in(settings["damaged"]).to_numpy()
+    rows = ImageRows(frame, tuple(map(Path, settings["files"])))
+    return SharedData(rows, read_folds(data / "folds.parquet"), whole, int(settings["readers"]))
+
+
+def extended_folds(rows: ImageRows, folds: Folds) -> Folds:
+    """Return folds of all rows: this contest's as they are, and of past rows as `past.extend_folds` deals them.
+
+    Raises:
+        InputError: if a row of this contest has no fold.
+    """
+    import polars as pl
+
+    from isic_lesion.past.history import extend_folds
+
+    ours = rows.frame.filter(~pl.col("is_past"))
+    lost = ours.join(folds.frame, on="isic_id", how="anti", maintain_order="left")
+    if len(lost):
+        raise InputError(
+            f"the folds are not of these lesions: {lost['isic_id'][0]} has none ({len(lost):,} of {len(ours):,} have "
+            "none)",
+            fix="Make folds of this data with `isic folds`",
+        )
+    past = rows.frame.filter("is_past")
+    return extend_folds(folds, past.select("isic_id", "patient_id", "lesion_id")) if len(past) else folds
+
+
+def check_configs(configs: Sequence[ImageConfig], outs: Sequence[Path], parts: str) -> None:
+    """Refuse models that cannot be trained in one call.
+
+    Raises:
+        ValueError: if there is none, or not a folder for each.
+        InputError: if two have one name or folder, their threads differ, or one stops early without folds.
+    """
+    if not configs or len(configs) != len(outs):
+        raise ValueError(f"expected a folder for each of at least one model, got {len(configs)} and {len(outs)}")
+    names = [config.name for config in configs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two models have the name {name!r}", fix="Give each its own name")
+    if len({Path(out).resolve() for out in outs}) < len(outs):
+        raise InputError("two models have one folder", fix="Give each its own folder")
+    if len({config.threads for config in configs}) > 1:
+        raise InputError("the models differ in their threads", fix="Give all the same, such as with --threads")
+    for config in configs:
+        if config.early_stopping is not None and parts == "all":
+            raise InputError(
+                f"model {config.name}: early stopping needs folds", fix="Train the folds too, or turn it off"
+            )
+
+
+def refuse_other(out: Path, config: ImageConfig, prepared: Prepared, folds: Folds) -> None:
+    """Raise if a folder holds a whole model that differs in more than its seeds and networks.
+
+    Raises:
+        InputError: if it does.
+    """
+    if not (out / RECORD).exists():
+        return
+    there, other = read_image_record(out), None
+    if replace(there.config, seeds=(0,)) != replace(config, seeds=(0,)):
+        other = f"the model {there.config.name} with other settings"
+    elif there.folds != folds.fingerprint:
+        other = "a model of other folds"
+    elif there.rows != prepared.mark:
+        other = "a model of other lesions"
+    if other is not None:
+        raise InputError(f"{out}: holds {other}", fix="Choose another --out, or replace it with --force")
+
+
+def _backbone(config: ImageConfig) -> Backbone:
+    from isic_lesion.image_models.backbones import open_backbone, require_timm
+
+    require_timm()
+    import torch
+
+    try:
+        with torch.random.fork_rng(devices=[]):  # what is drawn for a module that is thrown away leaves no trace
+            opened = open_backbone(config.backbone, config.weights, size=config.size, drop_path=config.drop_path)
+    except InputError as error:
+        raise InputError(f"model {config.name}: {error.message}", fix=error.fix) from error
+    return opened._replace(module=None)
+
+
+def _damaged(rows: ImageRows, file: Path, workers: int, on_checked: Callable[[int, int], None]) -> tuple[str, ...]:
+    """Return the ids of damaged pictures; they are looked for once for the same pictures."""
+    from isic_lesion.image_models.pictures import check_pictures
+
+    if not file.exists():
+        write_json(file, list(check_pictures(rows, "skip", workers=workers, on_progress=on_checked)))
+    return tuple(read_json(file))
+
+
+def _parquet(frame: DataFrame) -> bytes:
+    stream = io.BytesIO()
+    frame.write_parquet(stream)
+    return stream.getvalue()
