@@ -103,6 +103,7 @@ def test_reports_tell_every_step_and_the_history_every_epoch(rows, whole: Fitted
         assert record.loss == pytest.approx(np.mean([report.loss for report in mine]))
         assert record.lr_head == mine[-1].lr_head
         assert record.images == 27
+        assert record.seconds == pytest.approx(sum(report.seconds for report in mine))
         assert 0 <= record.held_out_pauc <= 0.2
 
 
@@ -215,6 +216,23 @@ def test_rows_of_one_kind_alone_are_refused(rows, part: str) -> None:
     for held_out in (only, None):
         with pytest.raises(InputError, match="early stopping needs malignant and benign lesions"):
             run(rows, held_out=held_out)
+
+
+def test_a_mask_is_not_taken_for_places(rows) -> None:
+    mask = np.isin(np.arange(48), TRAIN)
+    with pytest.raises(TypeError, match="expected train: places of rows as whole numbers, got bool"):
+        run(rows, train=mask)
+    with pytest.raises(TypeError, match="expected held_out"):
+        run(rows, held_out=~mask)
+
+
+def test_pieces_of_one_picture_are_refused_for_batch_norms_alone(rows) -> None:
+    options = {"batch": 3, "pieces": 2, "early_stopping": None, "epochs": 1, "train": np.array([0, 1, 2])}
+    with pytest.raises(
+        InputError, match=r"a batch of 3 in 2 pieces has pieces of fewer than 2 .* batch to at least 4, or"
+    ):
+        run(rows, **options)
+    assert run(rows, **options, backbone="test_vit").steps == 1
 
 
 def test_a_loss_that_is_no_number_names_step_epoch_and_pictures(rows, tmp_path: Path, monkeypatch) -> None:

@@ -16,6 +16,8 @@ from isic_lesion.image_models.objectives import Truths
 from isic_lesion.image_models.optimisation import rates_at
 from isic_lesion.image_models.pictures import Batch
 from isic_lesion.image_models.processes import Processes
+from isic_lesion.image_models.progress import Progress
+from isic_lesion.image_models.resuming import keep, take_up
 from isic_lesion.image_models.step_plan import plan_of, steps_from
 
 torch = pytest.importorskip("torch")
@@ -175,9 +177,9 @@ def test_a_backbone_of_rate_0_stays_as_it_is_with_its_batch_statistics() -> None
         assert same == name.startswith("backbone."), name
 
 
-@pytest.mark.parametrize("ema", [None, 0.9])
-def test_a_learner_put_where_another_one_was_goes_on_with_the_same_bits(ema) -> None:
-    chosen = config(pieces=2, ema=ema, clip=0.05)
+@pytest.mark.parametrize(("ema", "precision"), [(None, "float32"), (0.9, "float32"), (0.9, "bfloat16")])
+def test_a_learner_put_where_another_one_was_goes_on_with_the_same_bits(ema, precision) -> None:
+    chosen = config(pieces=2, ema=ema, precision=precision, clip=0.05)
     start = network(is_plain=False)
     whole, _ = trained(chosen, start)
     half, _ = trained(chosen, start, num_steps=3)
@@ -236,3 +238,14 @@ def test_float16_scales_its_losses_and_passes_over_a_step_that_overflows() -> No
     # No scale helps: from 2^16 down to below 1, then it is told.
     assert not outcome.is_finite
     assert tries == math.log2(scale) + 2
+
+
+def test_float16_goes_on_from_a_checkpoint_with_the_scale_it_had(tmp_path) -> None:
+    chosen = config(precision="float16")
+    learner, other = (new_learner(network(), heads_of(chosen), chosen, "cpu") for _ in range(2))
+    learner.scaler.load_state_dict({**learner.scaler.state_dict(), "scale": 128.0, "_growth_tracker": 1999})
+    keep(tmp_path / "c", "a" * 64, learner, Progress(step=3), None)
+    progress, _ = take_up(tmp_path / "c", "a" * 64, other, Processes())
+    assert progress.step == 3
+    assert other.scaler.state_dict() == learner.scaler.state_dict()
+    assert other.scaler.get_scale() == 128

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from furikaeri_common.devices import DeviceChoice
+from isic_lesion.image_models import scoring
 from isic_lesion.image_models.config import ImageConfig, Views
 from isic_lesion.image_models.heads import heads_of
 from isic_lesion.image_models.pictures import Batch
@@ -142,3 +144,17 @@ def test_the_format_asked_for_is_the_one_computed_in() -> None:
     for precision in ("float32", "bfloat16", "float16"):
         with autocast("cpu", precision):
             assert (a @ a).dtype == getattr(torch, precision)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # that there is no such GPU
+def test_a_gpu_is_asked_once_for_the_format_it_is_fast_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(device: str) -> DeviceChoice:
+        asked.append(device)
+        return DeviceChoice(device, "bfloat16", "it is there", None, None)
+
+    asked: list[str] = []
+    monkeypatch.setattr(scoring, "choose_device", answer)
+    for device in ("cuda:71", "cuda:71", "cuda:72", "cuda:71"):
+        autocast(device, "auto")
+        autocast(device, "float32")
+    assert asked == ["cuda:71", "cuda:72"]

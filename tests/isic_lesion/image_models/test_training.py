@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
+import multiprocessing
 import os
+import runpy
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +26,13 @@ from PIL import Image
 from furikaeri_common.artifacts import sha256_of
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
+from furikaeri_common.task_store import folder_name
 from isic_lesion.boosters.booster import sigmoid
 from isic_lesion.boosters.cross_validation import Part
 from isic_lesion.data.images import write_images
 from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
 from isic_lesion.folds.files import write_folds
-from isic_lesion.image_models import network_task
+from isic_lesion.image_models import network_task, training
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.folder import load_image_model, read_image_record
 from isic_lesion.image_models.inference import log_odds_of, predict_images
@@ -156,6 +159,19 @@ def test_every_lesion_is_scored_by_networks_that_have_not_seen_its_patient(made:
         assert [by_id[name] for name in ids.gather(held_out)] == pytest.approx(expected.tolist(), abs=1e-6)
 
 
+def test_a_past_picture_of_a_lesion_is_held_out_with_its_patient(made: Made) -> None:
+    ours = made.rows.frame.filter(~pl.col("is_past") & pl.col("lesion_id").is_not_null())
+    names = ours["lesion_id"].unique(maintain_order=True)
+    past = made.rows.frame.tail(40).head(len(names))
+    past = past.with_columns(patient_id=pl.lit(None, pl.String), lesion_id=names.head(len(past)))
+    rows = made.rows._replace(frame=pl.concat([made.rows.frame.head(96), past]))
+    folds = extended_folds(rows, made.folds).frame
+    fold_of = dict(folds.select("isic_id", "fold").iter_rows())
+    of_lesion = {lesion: fold_of[name] for name, lesion in ours.select("isic_id", "lesion_id").iter_rows()}
+    assert [fold_of[name] for name in past["isic_id"]] == [of_lesion[lesion] for lesion in past["lesion_id"]]
+    assert len(past) > 20
+
+
 def test_the_record_tells_the_figures(made: Made, trained: Trained) -> None:
     record = read_image_record(trained.out)
     assert record.config == TINY
@@ -195,15 +211,71 @@ def test_progress_is_told_network_by_network(trained: Trained) -> None:
     assert [(event.done, event.total) for event in finished] == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_nothing_is_trained_twice_and_nothing_is_left_behind(made: Made, trained: Trained) -> None:
+def test_nothing_is_trained_twice_and_nothing_is_left_behind(
+    made: Made, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, events = digests(trained.out), list[TrainingProgress]()
     model = (trained.out / "model.json").read_bytes()
+    unfinished = trained.out.parent / ".image-parts" / "unfinished"
+    key = folder_name("tiny all-seed-42")
+    for name in (f"{key}-0123.safetensors", f".{key}-0123.safetensors.45.part"):  # of other settings, killed
+        (unfinished / name).touch()
+    packed = pl.DataFrame.write_parquet
+    monkeypatch.setattr(  # another version of Parquet's writer is no other lesions
+        pl.DataFrame,
+        "write_parquet",
+        lambda frame, stream, **options: packed(frame, stream, **{**options, "compression": "uncompressed"}),
+    )
     train_image_models(made.rows, made.folds, [TINY], [trained.out], engine=HERE, on_progress=events.append)
     assert {event.event for event in events} == {"reused"}  # the pictures are not decoded again either
+    assert (trained.out / "model.json").read_bytes() != model  # it names the digests of its tables
+    monkeypatch.undo()
+    train_image_models(made.rows, made.folds, [TINY], [trained.out], engine=HERE)
     assert (trained.out / "model.json").read_bytes() == model
     assert digests(trained.out) == before
-    parts = trained.out.parent / ".image-parts"
-    assert not [*(parts / "unfinished").iterdir(), *(parts / "progress").iterdir()]
+    assert not [*unfinished.iterdir(), *(unfinished.parent / "progress").iterdir()]
+
+
+def test_weights_take_their_place_on_the_disk_once(
+    made: Made, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, file = trained.out.parent / ".image-parts", "weights/fold-0-seed-42.safetensors"
+    part = store / "finished" / folder_name("tiny fold-0-seed-42") / "weights.safetensors"
+    assert (trained.out / file).samefile(part)
+
+    def refuse(*names: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    out = tmp_path / "copied"
+    train_image_models(made.rows, made.folds, [TINY], [out], engine=HERE, store=store)
+    assert not (out / file).samefile(part)
+    assert digests(out) == digests(trained.out)
+    assert [entry.suffix for entry in (out / "weights").iterdir()] == [".safetensors"] * 4
+
+
+def test_what_is_told_between_networks_counts_those_that_are_settled(
+    made: Made, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[TrainingProgress] = []
+
+    @contextlib.contextmanager
+    def watching(folder: Path, keys: object, tell: Callable[[tuple[NetworkProgress, ...]], None]) -> Iterator[None]:
+        looks.append(lambda: tell(()))
+        yield
+
+    looks: list[Callable[[], None]] = []
+
+    def note(event: TrainingProgress) -> None:
+        events.append(event)
+        if event.event == "reused":
+            looks[0]()
+
+    monkeypatch.setattr(training, "watching", watching)
+    train_image_models(made.rows, made.folds, [TINY], [trained.out], engine=HERE, on_progress=note)
+    assert [(event.event, event.done) for event in events] == [
+        (event, done) for done in (1, 2, 3, 4) for event in ("reused", "step")
+    ]
 
 
 class Interrupting(ProgressFile):
@@ -238,25 +310,25 @@ def test_interrupted_training_goes_on_to_the_same_bytes(
     assert not [*(tmp_path / ".image-parts" / "unfinished").iterdir()]
 
 
-def test_worker_processes_give_the_same_bytes_even_if_one_is_killed(
+def test_a_worker_process_gives_the_same_bytes_even_if_it_is_killed(
     made: Made, trained: Trained, tmp_path: Path
 ) -> None:
     out, events = tmp_path / "tiny", list[TrainingProgress]()
     unfinished = tmp_path / ".image-parts" / "unfinished"
 
-    over = threading.Event()
+    over, others = threading.Event(), psutil.Process().children()
 
     def kill_one() -> None:
         while not over.wait(0.02):
             if unfinished.is_dir() and any(unfinished.glob("*.safetensors")):
-                psutil.Process().children()[0].kill()
+                next(child for child in psutil.Process().children() if child not in others).kill()
                 return
 
     killer = threading.Thread(target=kill_one)
     killer.start()
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("OMP_NUM_THREADS", "1")
-        train_image_models(made.rows, made.folds, [TINY], [out], engine=LocalProcesses(2), on_progress=events.append)
+        train_image_models(made.rows, made.folds, [TINY], [out], engine=LocalProcesses(1), on_progress=events.append)
     over.set()
     killer.join()
     assert [event.error for event in events if event.event == "retried"] == ["its worker process died (SIGKILL)"]
@@ -320,6 +392,8 @@ def test_damaged_pictures_are_refused_by_id_or_left_out(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2 of 64 pictures are damaged: ISIC_2003, ISIC_2013"):
         predict_images(out, rows)
     assert len(predict_images(out, rows, on_bad="skip")) == 62
+    with pytest.raises(InputError, match="all 2 pictures are damaged"):
+        predict_images(out, rows._replace(frame=rows.frame.filter(pl.col("isic_id").is_in(record.bad))), on_bad="skip")
 
 
 def test_several_models_are_trained_in_one_call(made: Made, trained: Trained, tmp_path: Path) -> None:
@@ -434,6 +508,16 @@ def copied(trained: Trained, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained.out, tmp_path / "copied"))
 
 
+def test_a_model_of_another_machine_is_scored_on_what_there_is(made: Made, trained: Trained, copied: Path) -> None:
+    text = (copied / "model.json").read_text()
+    (copied / "model.json").write_text(text.replace('"device": "cpu"', '"device": "cuda:77"', 1))
+    assert read_image_record(copied).config.device == "cuda:77"
+    rows = made.rows._replace(frame=made.rows.frame.head(5))
+    assert predict_images(copied, rows).equals(predict_images(trained.out, rows))
+    with pytest.raises(InputError, match="cuda:77"):
+        predict_images(copied, rows, device="cuda:77")
+
+
 def test_a_folder_that_is_not_whole_is_told(copied: Path) -> None:
     weights = copied / "weights" / "fold-1-seed-42.safetensors"
     content = weights.read_bytes()
@@ -495,34 +579,7 @@ def test_the_tiny_preset_learns(made: Made, tmp_path: Path) -> None:
     assert losses[-1] < losses[0] / 2
 
 
-PROCESS = """
-import json, os, sys
-from pathlib import Path
-
-from furikaeri_common.configs import config_from
-from furikaeri_common.errors import InputError
-from furikaeri_common.local_processes import LocalProcesses
-from isic_lesion.folds.files import read_folds
-from isic_lesion.image_models.config import ImageConfig
-from isic_lesion.image_models.rows import read_image_rows
-from isic_lesion.image_models.training import train_image_models
-
-place, document, ports = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
-rows = read_image_rows(place / "data" / "train-metadata.csv", place / "data" / "train-image.hdf5")
-told = []
-for pieces, port in zip((1, 2), ports, strict=True):
-    os.environ["MASTER_PORT"] = port
-    config = config_from(ImageConfig, {**document, "pieces": pieces}, source="test")
-    try:
-        (record,) = train_image_models(
-            rows, read_folds(place / "folds.parquet"), [config], [place / "together" / "tiny"],
-            engine=LocalProcesses(0), parts="folds", on_progress=lambda event: told.append(event.event),
-        )
-        told.append(len(record.parts))
-    except InputError as error:
-        told.append(str(error))
-(place / f"told-{os.environ['RANK']}.json").write_text(json.dumps(told))
-"""
+TOGETHER = str(Path(__file__).with_name("train_together.py"))
 
 
 def free_ports(number: int) -> list[str]:
@@ -540,17 +597,21 @@ def test_two_processes_make_one_model(tmp_path: Path) -> None:
     folds = assign_patient_folds(rows.frame, num_folds=2)
     write_folds(folds, tmp_path / "folds.parquet")
     config = dataclasses.replace(TINY, batch=8, epochs=1)
-    arguments = [sys.executable, "-c", PROCESS, str(tmp_path), json.dumps(config.to_json()), *free_ports(2)]
-    common = {**os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-    started = [
-        subprocess.Popen(arguments, env={**common, "RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
+    settings = {"place": str(tmp_path), "config": config.to_json(), "ports": free_ports(2)}
+    texts = [json.dumps({**settings, "rank": rank}) for rank in range(2)]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["timm", "torchvision", "h5py", "isic_lesion.image_models.network"])
+    other = context.Process(target=runpy.run_path, args=(TOGETHER, {"SETTINGS": texts[1]}, "__main__"))
+    other.start()
     try:
-        assert [(process.communicate(timeout=300)[1], process.returncode) for process in started] == [("", 0)] * 2
+        with pytest.MonkeyPatch.context() as patched:
+            for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+                patched.setenv(name, "")  # so that it is as before afterwards
+            runpy.run_path(TOGETHER, {"SETTINGS": texts[0]}, "__main__")
+        other.join(timeout=300)
+        assert other.exitcode == 0
     finally:
-        for process in started:
-            process.kill()
+        other.kill()
     first, second = (json.loads((tmp_path / f"told-{rank}.json").read_text()) for rank in range(2))
     assert first[0] == (
         "model tiny: 2 processes cannot share steps of 1 piece. Set pieces to a multiple of 2, such as with --pieces, "

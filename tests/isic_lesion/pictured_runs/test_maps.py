@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from furikaeri_common.artifacts import read_json, sha256_of, write_json
 from furikaeri_common.errors import InputError
 from isic_lesion.data.images import open_images, write_images
 from isic_lesion.lesion_maps import LesionMap, held_out_scores, map_lesions, picture_rows
 from isic_lesion.map_pictures import contact_sheet, lesion_png
 from isic_lesion.report import ReportInputs, find, render_report
 from isic_lesion.report.gallery import make_gallery
+from isic_lesion.report.sources import sources_of_run
 from isic_lesion.run_layout import RunLayout
 from isic_lesion.scores import read_scores
 
@@ -163,3 +166,15 @@ def test_a_page_shows_maps_where_there_is_a_model_and_crops_alone_where_there_is
     assert pages[0].count('<li class="tile ill"') == malignant > 0
     assert len(pages[0]) - len(pages[1]) < 6000 * num_tiles
     assert "Patients at a glance" not in page_of(table, None, None)
+
+
+def test_a_report_of_a_run_refuses_other_pictures(ran: Path, pictured: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(ran, tmp_path / "run")
+    record = read_json(run / "run.json")
+    digest = sha256_of(pictured / "train-image.hdf5")
+    write_json(run / "run.json", {**record, "data": {"train_images": digest}})
+    assert sources_of_run(run, data=pictured).maps == RunLayout(run).image_model("net")
+    write_json(run / "run.json", {**record, "data": {"train_images": digest[::-1]}})
+    with pytest.raises(InputError, match=r"train-image\.hdf5: is not the file of pictures that .* was made of"):
+        sources_of_run(run, data=pictured)
+    assert sources_of_run(run).data is None

@@ -33,6 +33,7 @@ def test_it_is_proved_on_pictures(ran: Path, pictured: Path, tmp_path: Path) -> 
     assert "`test-image.hdf5`" in readme
     assert "net: test_efficientnet, 1 fit" in readme
     assert "image_scores=" not in readme
+    assert '`main(on_bad="skip")`' in readme
 
 
 def test_a_network_that_is_missing_is_named(ran: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from isic_lesion.data.dataset import open_lesions
 from isic_lesion.data.images import open_images, write_images
 from isic_lesion.folds.files import read_folds
 from isic_lesion.image_models.folder import read_image_record
-from isic_lesion.picture_scores import complete_scores
+from isic_lesion.picture_scores import complete_scores, predict_with_pictures
 from isic_lesion.pipeline import stages_of
 from isic_lesion.prediction import open_predictor, predict
 from isic_lesion.run_images import settled
@@ -79,6 +79,64 @@ def test_predicting_a_folder_scores_its_pictures_as_the_run_did(ran: Path, pictu
     elsewhere = complete_scores(predictor, replace(lesions, images=None), images=lesions.images)
     assert elsewhere is not None
     assert elsewhere.equals(scores)
+
+
+def test_what_is_missing_is_told_before_a_picture_is_scored(ran: Path, pictured: Path) -> None:
+    predictor, lesions = open_predictor(ran), open_lesions(pictured, "test")
+    told_of_past = replace(predictor.recipe, features=replace(predictor.recipe.features, past=True))
+    seen: list[int] = []
+    with pytest.raises(InputError, match="the models look at earlier contests"):
+        predict_with_pictures(
+            predictor._replace(recipe=told_of_past), lesions, on_pictures=lambda done, total: seen.append(done)
+        )
+    with pytest.raises(InputError, match="scores of the image model 'net'"):
+        predict_with_pictures(predictor._replace(networks={}), lesions)
+    assert seen == []
+
+
+def test_a_lesion_whose_picture_is_damaged_is_scored_by_the_other_models(
+    ran: Path, pictured: Path, tmp_path: Path
+) -> None:
+    bad = open_lesions(pictured, "test").read(["isic_id"])["isic_id"][7]
+    lesions = open_lesions(folder_with(pictured, tmp_path / "data", bad, "test"), "test")
+    with pytest.raises(InputError, match=f"1 of 40 pictures is damaged: {bad}"):
+        predict_with_pictures(open_predictor(ran), lesions)
+    predicted = predict_with_pictures(open_predictor(ran), lesions, on_bad="skip")
+    assert (len(predicted.frame), predicted.unpictured) == (40, 1)
+    assert predicted.frame["target"].is_between(0, 1, closed="right").all()
+
+
+def test_a_run_tells_how_many_pictures_are_scored(inputs: RunInputs, ran: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(ran, tmp_path / "run")
+    RunLayout(folder).test_image_scores("net").unlink()
+    told: list[tuple[str, int, int]] = []
+    stages = stages_of(inputs, folder, on_pictures=lambda *one: told.append(one))
+    assert [record.name for record in run_stages(folder, stages) if not record.reused] == ["score net"]
+    assert told == [("net", 40, 40)]
+    assert (
+        RunLayout(folder).test_image_scores("net").read_bytes() == RunLayout(ran).test_image_scores("net").read_bytes()
+    )
+
+
+def test_scores_of_an_earlier_recipe_are_not_stacked(
+    inputs: RunInputs, ran: Path, tmp_path: Path, run: Callable
+) -> None:
+    folder = shutil.copytree(ran, tmp_path / "run")
+    told = run(replace(inputs, recipe=replace(inputs.recipe, images=()), test=None), folder)
+    assert not RunLayout(folder).image_scores.exists()
+    assert "net" not in told["stack"]["weights"]["known"]
+
+
+def test_other_weights_to_begin_with_are_other_inputs(inputs: RunInputs, tmp_path: Path) -> None:
+    net = replace(inputs.recipe.images[0], weights=str(tmp_path / "net.safetensors"))
+    given = replace(inputs, recipe=replace(inputs.recipe, images=(net,)))
+    assert "weights.net" not in given.fingerprints()  # that it is not there is told when it is wanted
+    seen = []
+    for content in (b"one", b"two"):
+        (tmp_path / "net.safetensors").write_bytes(content)
+        (stage,) = [stage for stage in stages_of(given, tmp_path) if stage.name == "image net"]
+        seen.append(stage.inputs["weights.net"])
+    assert seen[0] != seen[1]
 
 
 def test_scores_that_are_given_stand_for_the_model(inputs: RunInputs, ran: Path, tmp_path: Path, run: Callable) -> None:

@@ -76,7 +76,7 @@ def explain_lesions(
         isic_ids: the lesions; none: those with the highest out-of-fold scores.
         top: how many of these.
         which: the networks that explain.
-        device: where to compute; None: as the model's configuration says.
+        device: where to compute; None: as the model says, where this machine has that.
 
     Raises:
         InputError: if something cannot be read, a lesion is not among the rows, or none is left to draw.

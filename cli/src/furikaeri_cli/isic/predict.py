@@ -7,14 +7,12 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
+from furikaeri_cli.isic.picture_progress import showing_pictures
 from furikaeri_cli.options import Json, Quiet, Runs
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
 __all__ = ["Submission", "newest_run", "predict_cli", "predict_folder"]
-
-
-_SILENCE = 5.0  # seconds between notes of how far the pictures are
 
 
 class Submission(NamedTuple):
@@ -24,12 +22,14 @@ class Submission(NamedTuple):
         file: the CSV.
         rows: how many lesions.
         unknown: how many are of hospitals that the models were not trained on.
+        unpictured: how many have no score of some image model, and are scored by the others.
         seconds: how long it took.
     """
 
     file: Path
     rows: int
     unknown: int
+    unpictured: int
     seconds: float
 
 
@@ -68,9 +68,8 @@ def predict_folder(
     import time
 
     from isic_lesion.data.dataset import open_lesions
-    from isic_lesion.picture_scores import complete_scores
-    from isic_lesion.prediction import open_predictor, predict
-    from isic_lesion.scores import average_members, read_many_scores
+    from isic_lesion.picture_scores import predict_with_pictures
+    from isic_lesion.prediction import open_predictor
     from isic_lesion.submission import write_submission
 
     if out.is_dir():
@@ -78,33 +77,25 @@ def predict_folder(
     begin = time.perf_counter()
     predictor = open_predictor(run)
     lesions = open_lesions(folder, "train" if split == "train" else "test")
-    told = 0.0
-
-    def on_pictures(done: int, total: int) -> None:
-        nonlocal told
-        if done == total or time.perf_counter() - told > _SILENCE:
-            told = time.perf_counter()
-            output.note(f"{done:,} of {total:,} pictures")
-
-    scores = complete_scores(
-        predictor,
-        lesions,
-        average_members(read_many_scores(image_scores)) if image_scores else None,
-        images=images,
-        on_bad=on_bad,
-        readers=readers,
-        on_progress=on_pictures,
-    )
-    predicted = predict(
-        predictor,
-        lesions,
-        image_scores=scores,
-        past=past,
-        chunk_rows=chunk_rows,
-        on_chunk=lambda done, total: output.note(f"{done:,} of {total:,} lesions"),
-    )
+    with showing_pictures(output, "image models") as on_pictures:
+        predicted = predict_with_pictures(
+            predictor,
+            lesions,
+            image_scores=image_scores,
+            past=past,
+            images=images,
+            on_bad=on_bad,
+            readers=readers,
+            chunk_rows=chunk_rows,
+            on_pictures=on_pictures,
+            on_chunk=lambda done, total: output.note(f"{done:,} of {total:,} lesions"),
+        )
+    if predicted.unpictured:
+        lacking = f"{predicted.unpictured:,} lesion{'s' * (predicted.unpictured > 1)}"
+        output.warn(f"the other models alone score {lacking} without a score of some image model")
     write_submission(predicted.frame, out)
-    return Submission(out, len(predicted.frame), predicted.unknown, round(time.perf_counter() - begin, 3))
+    seconds = round(time.perf_counter() - begin, 3)
+    return Submission(out, len(predicted.frame), predicted.unknown, predicted.unpictured, seconds)
 
 
 def newest_run(runs: Path) -> Path:

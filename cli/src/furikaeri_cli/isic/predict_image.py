@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from furikaeri_cli.isic.image_inputs import few_of, lesions_of
+from furikaeri_cli.isic.picture_progress import showing_pictures
 from furikaeri_cli.options import Json, Quiet
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from isic_lesion.image_models.rows import ImageRows
 
 __all__ = ["PredictedImages", "predict_image_cli", "score_images"]
-
-_LONGEST_SILENCE = 30.0  # seconds
 
 
 class PredictedImages(NamedTuple):
@@ -66,7 +63,7 @@ def score_images(
         use: networks of all rows, or the mean of those of the folds.
         members: write the scores of each network by itself.
         on_bad: refuse damaged pictures, or give them no score.
-        device: where to compute; None: as each model says.
+        device: where to compute; None: as each model says, where this machine has that.
         readers: processes that read pictures.
         output: who is told of progress.
 
@@ -87,7 +84,7 @@ def score_images(
             raise InputError(f"two of the models have the name {name!r}", fix="Give each once")
 
     def scored(folder: Path, name: str) -> Any:
-        with _showing(output, name) as on_progress:
+        with showing_pictures(output, name) as on_progress:
             return predict_images(
                 folder,
                 rows,
@@ -178,26 +175,3 @@ def predict_image_cli(
         f"{made.file}: {made.lesions:,} lesions scored by {', '.join(made.models)} in {made.seconds:.1f} s "
         f"({made.images_per_second:.0f} images/s for each network)",
     )
-
-
-@contextlib.contextmanager
-def _showing(output: Output, model: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a callback that shows how many pictures are done: a bar on a terminal, now and then a line elsewhere."""
-    if output.mode != "human":
-        yield lambda done, total: None
-    elif not sys.stderr.isatty():
-        spoke_at = time.monotonic()
-
-        def tell(done: int, total: int) -> None:
-            nonlocal spoke_at
-            if time.monotonic() - spoke_at >= _LONGEST_SILENCE:
-                spoke_at = time.monotonic()
-                output.note(f"{model}: {done:,} of {total:,} pictures")
-
-        yield tell
-    else:
-        from rich.progress import Progress
-
-        with Progress(console=output.console(stderr=True), transient=True) as bars:
-            bar = bars.add_task(model, total=None)
-            yield lambda done, total: bars.update(bar, completed=done, total=total)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from furikaeri_cli.isic.by_size import suiting
+from furikaeri_cli.isic.run_texts import list_recipes, told_of_stage
 from furikaeri_cli.options import Json, Quiet, Runs, Workers
 from furikaeri_cli.output import Output
 from furikaeri_cli.stage_progress import STAGE_COLUMNS, StageTeller, stage_rows
@@ -141,7 +145,7 @@ def run_cli(
     """
     output = Output.choose(json=json, quiet=quiet)
     if recipes:
-        _list_recipes(output)
+        list_recipes(output)
         return
     from isic_lesion.data.dataset import has_split
 
@@ -194,6 +198,7 @@ def run_recipe(
         InputError: if something cannot be read, or does not fit the rest.
         WorkError: if a network or a booster cannot be trained.
     """
+    from furikaeri_cli.isic.picture_progress import showing_pictures
     from furikaeri_cli.isic.training_progress import showing_training
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.errors import InputError
@@ -243,7 +248,17 @@ def run_recipe(
         def on_training(event: TrainingProgress) -> None:
             teller.on_part(event, lambda: showing_training(output, event.total))
 
-        stages = stages_of(inputs, run.path, threads=_cores(), on_progress=on_progress, on_training=on_training)
+        def on_pictures(model: str, done: int, total: int) -> None:
+            teller.on_part((done, total), lambda: _of_pairs(showing_pictures(output, model)))
+
+        stages = stages_of(
+            inputs,
+            run.path,
+            threads=_cores(),
+            on_progress=on_progress,
+            on_training=on_training,
+            on_pictures=on_pictures,
+        )
         with teller.telling(len(stages)):
             records = run_stages(run.path, stages, on_start=teller.on_start, on_end=teller.on_end)
         for record in records:
@@ -262,6 +277,14 @@ def run_recipe(
     )
 
 
+@contextlib.contextmanager
+def _of_pairs(
+    showing: AbstractContextManager[Callable[[int, int], None]],
+) -> Iterator[Callable[[tuple[int, int]], None]]:
+    with showing as tell:
+        yield lambda pair: tell(*pair)
+
+
 def _cores() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
@@ -278,18 +301,8 @@ def _on(device: Literal["cpu", "gpu"] | None, recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, models=tuple(models), images=tuple(images))
 
 
-def _list_recipes(output: Output) -> None:
-    from isic_lesion.recipe import RECIPES, read_recipe
-
-    recipes = [read_recipe(name) for name in RECIPES]
-    rows = [
-        (recipe.name, len(recipe.images), recipe.features.set, len(recipe.models), recipe.about) for recipe in recipes
-    ]
-    output.table(("recipe", "image models", "features", "table models", "about"), rows, value=recipes)
-
-
 def _print(output: Output, ran: Ran) -> None:
-    output.table(STAGE_COLUMNS, stage_rows(ran.stages, _told), value=ran)
+    output.table(STAGE_COLUMNS, stage_rows(ran.stages, told_of_stage), value=ran)
     chosen = {"stack, nested": ", weights chosen on the other folds"}.get(ran.judged, "")
     output.show(f"pAUC of the stack on lesions held out{chosen}: {ran.pauc:.5f}")
     output.note(
@@ -302,24 +315,3 @@ def _print(output: Output, ran: Ran) -> None:
             ]
         )
     )
-
-
-def _told(record: StageRecord) -> str:
-    facts = record.facts
-    if record.name == "data":
-        return f"{facts['rows']:,} lesions of {facts['patients']:,} patients, {facts['malignant']:,} malignant"
-    if record.name == "folds":
-        return f"{facts['folds']} by {facts['scheme']}"
-    if record.name == "features":
-        return f"{facts['features']:,} features"
-    if record.name.startswith(("model ", "image ")):
-        quality = "" if facts["pauc"] is None else f"pAUC {facts['pauc']:.5f}, AUC {facts['auc']:.5f}"
-        speed = f"{facts['images_per_second']:.0f} images/s" if "images_per_second" in facts else ""
-        return ", ".join(filter(None, (quality, speed)))
-    if record.name.startswith("score "):
-        return f"{facts['rows']:,} pictures"
-    if record.name == "stack":
-        return ", ".join(f"{name} {weight:.2f}" for name, weight in facts["weights"]["known"].items())
-    if record.name == "submission":
-        return f"{facts['rows']:,} lesions, {facts['of_unknown_hospitals']:,} of hospitals not trained on"
-    return ""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from isic_lesion.image_models.config import ImageConfig
     from isic_lesion.image_models.rows import ImageRows
 
-__all__ = ["TrainedImageModel", "lesions_of", "train_image_cli", "train_images"]
+__all__ = ["TrainedImageModel", "train_image_cli", "train_images"]
 
 Parts = Literal["both", "folds", "all"]
 Bad = Literal["refuse", "skip"]

@@ -95,7 +95,7 @@ def map_lesions(
         images: the HDF5 file of their pictures.
         isic_ids: the lesions; those without a picture, or whose picture is damaged, are left out.
         which: the networks; several seeds' maps and log-odds are averaged.
-        device: where to compute; None: as the model's configuration says.
+        device: where to compute; None: see `inference.scoring_device`.
 
     Returns:
         In the order of `isic_ids`, each lesion once.
@@ -135,13 +135,12 @@ def _opened(folder: Path, fold: int | None, which: Which) -> ImageModel:
 def _explained(model: ImageModel, rows: ImageRows, places: Sequence[int], device: str | None) -> dict[int, LesionMap]:
     import torch
 
-    from furikaeri_common.devices import choose_device
     from isic_lesion.image_models.explaining import explain, overlay
-    from isic_lesion.image_models.inference import log_odds_of
+    from isic_lesion.image_models.inference import log_odds_of, scoring_device
     from isic_lesion.image_models.pictures import Draw, open_pictures
 
     config = model.record.config
-    chosen = choose_device(device or config.device).device
+    chosen = scoring_device(config, device)
     drawn = open_pictures(rows, model.inputs, "none")
     pictures = {place: drawn[Draw(place, -1)] for place in places}
     whole = [place for place, picture in pictures.items() if picture.is_whole]

@@ -1,21 +1,58 @@
-"""The scores that image models give to pictures which they were not trained on. (io)"""
+"""Scores of lesions with pictures: what a run's image models say of these, and what its other models add. (io)"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from furikaeri_common.errors import InputError
 from isic_lesion.data.dataset import Lesions
 from isic_lesion.features.image_features import image_column
+from isic_lesion.prediction import Predicted, Predictor, check_given, predict
+from isic_lesion.scores import average_members, read_many_scores
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from isic_lesion.prediction import Predictor
+__all__ = ["complete_scores", "predict_with_pictures", "score_pictures"]
 
-__all__ = ["complete_scores", "score_pictures"]
+
+def predict_with_pictures(
+    predictor: Predictor,
+    lesions: Lesions,
+    *,
+    image_scores: Sequence[Path] = (),
+    past: Sequence[Path] = (),
+    images: Path | None = None,
+    on_bad: Literal["refuse", "skip"] = "refuse",
+    readers: int = 0,
+    chunk_rows: int | None = None,
+    on_pictures: Callable[[int, int], None] | None = None,
+    on_chunk: Callable[[int, int], None] = lambda done, total: None,
+) -> Predicted:
+    """Score the lesions of a table, their pictures first where a run's own image models look at these.
+
+    Args:
+        predictor: of the run.
+        lesions: the table.
+        image_scores: files of scores of image models; pictures are not scored again by a model that has scores there.
+        past: files of earlier contests, where the run had them.
+        images, on_bad, readers: as of `complete_scores`.
+        chunk_rows: how many rows are in memory at once; None: as the recipe says.
+        on_pictures: told how many pictures of how many are done, all models together.
+        on_chunk: told how many rows of how many are done.
+
+    Raises:
+        InputError: if something cannot be read, or something that the run had is missing.
+        MissingExtraError: if the run's own image models are needed, and the extra `image` is not installed.
+    """
+    given = average_members(read_many_scores(image_scores)) if image_scores else None
+    check_given(predictor, {*predictor.networks, *(() if given is None else given["model"].unique())}, past)
+    scores = complete_scores(
+        predictor, lesions, given, images=images, on_bad=on_bad, readers=readers, on_progress=on_pictures
+    )
+    return predict(predictor, lesions, image_scores=scores, past=past, chunk_rows=chunk_rows, on_chunk=on_chunk)
 
 
 def complete_scores(

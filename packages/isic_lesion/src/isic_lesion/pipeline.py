@@ -43,6 +43,7 @@ from isic_lesion.recipe import Recipe, document_of
 from isic_lesion.report import write_report
 from isic_lesion.report.sources import read_inputs, sources_of_run
 from isic_lesion.run_images import (
+    OnPictures,
     OnTraining,
     check_weights,
     image_scores_of,
@@ -74,6 +75,7 @@ def stages_of(
     threads: int = 1,
     on_progress: OnProgress | None = None,
     on_training: OnTraining | None = None,
+    on_pictures: OnPictures | None = None,
 ) -> list[Stage]:
     """Return the stages of a run, in order.
 
@@ -83,6 +85,7 @@ def stages_of(
         threads: that compute features; the values are the same.
         on_progress: told of each booster.
         on_training: told of each network of an image model, and now and then of its steps.
+        on_pictures: told of an image model, how many pictures of the test lesions it has scored, and of how many.
 
     Raises:
         InputError: if image models have no pictures to learn from or to score.
@@ -107,7 +110,7 @@ def stages_of(
         Stage("report", lambda: _report(inputs, layout), {}, (layout.report,)),
     ]
     if inputs.test is not None:
-        stages += test_image_stages(inputs, layout, files)
+        stages += test_image_stages(inputs, layout, files, on_pictures)
         given = of("test", "test_image_scores", "past")
         stages.append(Stage("submission", lambda: _submit(inputs, layout), given, (layout.submission,)))
     return stages
@@ -214,6 +217,7 @@ def _compute_features(inputs: RunInputs, layout: RunLayout, threads: int) -> Map
     rows = _lesions(layout)
     models: tuple[str, ...] = ()
     scores = image_scores_of(inputs, layout, folds)
+    layout.image_scores.unlink(missing_ok=True)  # of an earlier recipe: the stack takes what lies there
     if scores is not None:
         write_scores(layout.image_scores, scores, folds)
         models = tuple(scores["model"].unique().sort())
@@ -305,7 +309,11 @@ def _submit(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
     image_scores = average_members(read_many_scores(files)) if files else None
     predicted = predict(open_predictor(layout.folder), inputs.test, image_scores=image_scores, past=inputs.past)
     write_submission(predicted.frame, layout.submission)
-    return {"rows": len(predicted.frame), "of_unknown_hospitals": predicted.unknown}
+    return {
+        "rows": len(predicted.frame),
+        "of_unknown_hospitals": predicted.unknown,
+        "without_image_scores": predicted.unpictured,
+    }
 
 
 def _lesions(layout: RunLayout, columns: Sequence[str] | None = None) -> DataFrame:

@@ -8,7 +8,7 @@ was fitted in training.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +34,7 @@ from isic_lesion.table_models.inference import known_hospitals
 if TYPE_CHECKING:
     from polars import DataFrame, Expr, Series
 
-__all__ = ["Predicted", "Predictor", "Scorer", "open_predictor", "predict", "score_rows"]
+__all__ = ["Predicted", "Predictor", "Scorer", "check_given", "open_predictor", "predict", "score_rows"]
 
 
 class Scorer(NamedTuple):
@@ -93,11 +93,13 @@ class Predicted(NamedTuple):
     Attributes:
         frame: isic_id and target (the score, in (0, 1], the higher the more suspicious), in the table's order.
         unknown: how many are of hospitals that the models have not seen.
+        unpictured: how many have no score of some image model, such as for a damaged picture; the others' count.
         chunks: in how many chunks they were scored.
     """
 
     frame: DataFrame
     unknown: int
+    unpictured: int
     chunks: int
 
 
@@ -135,6 +137,29 @@ def _scorer(layout: RunLayout, recipe: Recipe, feature_set: FeatureSet, fold: in
     return Scorer(population, models)
 
 
+def check_given(predictor: Predictor, image_models: Iterable[str], past: Sequence[Path]) -> None:
+    """Refuse lesions for whose scores something is missing, before anything is computed.
+
+    Args:
+        predictor: what scores them.
+        image_models: whose scores there are.
+        past: files of earlier contests.
+
+    Raises:
+        InputError: if the run had scores of another image model, or earlier contests, and these are not given.
+    """
+    if predictor.recipe.features.past and not past:
+        raise InputError("the models look at earlier contests, and none were given", fix="Give the run's own files")
+    given = set(image_models)
+    columns = set(predictor.image_columns)
+    missing = sorted(set(predictor.image_models) - given) or sorted(columns - {image_column(model) for model in given})
+    if missing:
+        raise InputError(
+            f"the models look at scores of the image model {missing[0]!r}, and none were given",
+            fix="Score the lesions with it, and give the scores",
+        )
+
+
 def predict(
     predictor: Predictor,
     lesions: Lesions,
@@ -160,7 +185,7 @@ def predict(
     """
     import polars as pl
 
-    _check_given(predictor, image_scores, past)
+    check_given(predictor, () if image_scores is None else image_scores["model"].unique(), past)
     keys = lesions.read(["isic_id", "patient_id", "attribution"])
     if keys.is_empty():
         raise InputError(f"{lesions.metadata}: has a header but no rows")
@@ -186,12 +211,20 @@ def predict(
                 columns[name][positions] = scores
             done += len(rows)
             on_chunk(done, len(keys))
+    unpictured = np.zeros(len(keys), dtype=bool)
     if image_scores is not None:
         for (model,), own in image_scores.group_by("model"):
             joined = keys.select("isic_id").join(own, on="isic_id", how="left", maintain_order="left")
             columns[str(model)] = joined["score"].fill_null(float("nan")).to_numpy()
+            if model in predictor.image_models or image_column(str(model)) in predictor.image_columns:
+                unpictured |= np.isnan(columns[str(model)])
     final = blend_columns(predictor.stack, columns, keys["isic_id"], known)
-    return Predicted(keys.select("isic_id", target=pl.Series(final)), int((~known).sum()), len(chunks))
+    return Predicted(
+        frame=keys.select("isic_id", target=pl.Series(final)),
+        unknown=int((~known).sum()),
+        unpictured=int(unpictured.sum()),
+        chunks=len(chunks),
+    )
 
 
 def score_rows(predictor: Predictor, rows: DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -219,19 +252,6 @@ def score_rows(predictor: Predictor, rows: DataFrame) -> dict[str, NDArray[np.fl
                 matrix[:, at] = (shared if name in shared.columns else fitted)[name].to_numpy()
             total[config.name] += model.predict(matrix, known=known)
     return {name: scores / len(predictor.scorers) for name, scores in total.items()}
-
-
-def _check_given(predictor: Predictor, image_scores: DataFrame | None, past: Sequence[Path]) -> None:
-    if predictor.recipe.features.past and not past:
-        raise InputError("the models look at earlier contests, and none were given", fix="Give the run's own files")
-    given = set() if image_scores is None else set(image_scores["model"].unique())
-    columns = set(predictor.image_columns)
-    missing = sorted(set(predictor.image_models) - given) or sorted(columns - {image_column(model) for model in given})
-    if missing:
-        raise InputError(
-            f"the models look at scores of the image model {missing[0]!r}, and none were given",
-            fix="Score the lesions with it, and give the scores",
-        )
 
 
 def _closed_categories(predictor: Predictor, split: Split) -> dict[str, tuple[str, ...]]:

@@ -20,7 +20,7 @@ from isic_lesion.boosters.config import HOSPITAL_SUFFIXES, BoosterConfig
 from isic_lesion.boosters.presets import over_preset
 from isic_lesion.folds.dealing import Scheme
 from isic_lesion.image_models.config import ImageConfig
-from isic_lesion.image_models.presets import IMAGE_PRESETS
+from isic_lesion.image_models.presets import over_image_preset
 from isic_lesion.stack.values import StackConfig
 
 __all__ = [
@@ -187,12 +187,5 @@ def _models(entry: object, source: str, place: str) -> list[BoosterConfig]:
 def _image_model(entry: object, source: str, place: str) -> ImageConfig:
     if not isinstance(entry, Mapping):
         raise InputError(f"{source}: {place}: expected a table of settings, got {entry!r}")
-    settings = {name: value for name, value in entry.items() if name != "preset"}
-    if "preset" in entry:
-        preset = entry["preset"]
-        if not isinstance(preset, str) or preset not in IMAGE_PRESETS:
-            raise InputError(
-                f"{source}: {place}: preset: no preset {preset!r}", fix=f"There are: {', '.join(IMAGE_PRESETS)}"
-            )
-        settings = {**IMAGE_PRESETS[preset].to_json(), **settings}
+    settings = over_image_preset(entry, f"{source}: {place}")
     return config_from(ImageConfig, settings, source=source, place=place)

@@ -17,9 +17,10 @@ from isic_lesion.data.dataset import Lesions
 from isic_lesion.folds.dealing import Folds
 from isic_lesion.folds.files import read_folds
 from isic_lesion.image_models.config import ImageConfig
+from isic_lesion.image_models.records import OOF
 from isic_lesion.run_inputs import RunInputs
 from isic_lesion.run_layout import RunLayout
-from isic_lesion.scores import average_members, check_scores, read_many_scores, read_scores, write_scores
+from isic_lesion.scores import average_members, read_many_scores, read_scores, write_scores
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from isic_lesion.image_models.training_progress import TrainingProgress
 
 __all__ = [
+    "OnPictures",
     "OnTraining",
     "check_weights",
     "image_scores_of",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 OnTraining = Callable[["TrainingProgress"], None]
+OnPictures = Callable[[str, int, int], None]
 
 
 def settled(inputs: RunInputs) -> RunInputs:
@@ -102,15 +105,20 @@ def image_stages(
     for config in inputs.recipe.images:
         wanted = ("train_images", "past_images") if learns_from_past(config) else ("train_images",)
         given = {name: digest for name, digest in files.items() if name.partition(".")[0] in wanted}
+        given |= {name: digest for name, digest in files.items() if name == f"weights.{config.name}"}
         work = _training(inputs, layout, config, on_training)
         stages.append(Stage(f"image {config.name}", work, _marked(inputs, given), (layout.image_model(config.name),)))
     return stages
 
 
-def test_image_stages(inputs: RunInputs, layout: RunLayout, files: Mapping[str, str]) -> list[Stage]:
+def test_image_stages(
+    inputs: RunInputs, layout: RunLayout, files: Mapping[str, str], on_pictures: OnPictures | None
+) -> list[Stage]:
     """Return a stage for each image model of the recipe: it scores the pictures of the test lesions, if there are any.
 
-    Arguments are those of `image_stages`.
+    Args:
+        inputs, layout, files: those of `image_stages`.
+        on_pictures: told of the model, how many pictures it has scored, and of how many; those of each network count.
     """
     if inputs.test is None:
         return []
@@ -118,7 +126,7 @@ def test_image_stages(inputs: RunInputs, layout: RunLayout, files: Mapping[str, 
     return [
         Stage(
             f"score {config.name}",
-            _scoring(inputs, inputs.test, layout, config),
+            _scoring(inputs, inputs.test, layout, config, on_pictures),
             _marked(inputs, given),
             (layout.test_image_scores(config.name),),
         )
@@ -135,10 +143,7 @@ def image_scores_of(inputs: RunInputs, layout: RunLayout, folds: Folds) -> DataF
     import polars as pl
 
     found = [average_members(read_many_scores(inputs.image_scores, folds))] if inputs.image_scores else []
-    for config in inputs.recipe.images:
-        file = layout.image_model(config.name) / "oof.parquet"
-        scores = read_scores(file).join(folds.frame.select("isic_id"), on="isic_id", how="semi", maintain_order="left")
-        found.append(check_scores(scores, folds, source=str(file)))
+    found += [read_scores(layout.image_model(config.name) / OOF, folds) for config in inputs.recipe.images]
     return pl.concat(found) if found else None
 
 
@@ -169,8 +174,12 @@ def _training(
 
 
 def _scoring(
-    inputs: RunInputs, lesions: Lesions, layout: RunLayout, config: ImageConfig
+    inputs: RunInputs, lesions: Lesions, layout: RunLayout, config: ImageConfig, on_pictures: OnPictures | None
 ) -> Callable[[], Mapping[str, object]]:
+    def tell(done: int, total: int) -> None:
+        if on_pictures is not None:
+            on_pictures(config.name, done, total)
+
     def work() -> Mapping[str, object]:
         from isic_lesion.picture_scores import score_pictures
 
@@ -180,6 +189,7 @@ def _scoring(
             use=inputs.recipe.inference.boosters,
             on_bad=inputs.on_bad,
             readers=inputs.readers,
+            on_progress=tell,
         )
         write_scores(layout.test_image_scores(config.name), scores)
         return {"rows": len(scores)}

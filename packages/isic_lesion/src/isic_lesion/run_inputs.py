@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,8 @@ from furikaeri_common.errors import InputError
 from furikaeri_common.tasks import Engine
 from isic_lesion.data.dataset import Lesions
 from isic_lesion.features import CATALOGUE
+from isic_lesion.image_models.config import ImageConfig
+from isic_lesion.image_models.weight_files import find_weights
 from isic_lesion.recipe import Recipe
 
 __all__ = ["RunInputs"]
@@ -69,7 +72,9 @@ class RunInputs:
             )
 
     def fingerprints(self) -> dict[str, str]:
-        """Return the SHA-256 of every file that the run reads, by what it is.
+        """Return the SHA-256 of every file that the run is given, by what it is.
+
+        Weights that image models begin with are among them where a recipe names a file, or a model in the hub's cache.
 
         Raises:
             InputError: if one cannot be read.
@@ -92,4 +97,14 @@ class RunInputs:
                 ("test_images", None if self.test is None else self.test.images),
             ]
             named += [(f"past_images.{number}", path) for number, path in enumerate(self.past_images)]
+            named += [(f"weights.{config.name}", _weights_of(config)) for config in self.recipe.images]
         return {name: fingerprint_of(path) for name, path in named if path is not None}
+
+
+def _weights_of(config: ImageConfig) -> Path | None:
+    """Return the file that a model's networks begin with, if it is named and here; that it is not is told elsewhere."""
+    if config.weights in ("none", "hub"):
+        return None
+    with contextlib.suppress(InputError):
+        return find_weights(config.weights, hub_id=None).path
+    return None

@@ -91,28 +91,21 @@ def main(
         )
     from furikaeri_common.errors import InputError
     from isic_lesion.data.dataset import open_lesions
-    from isic_lesion.picture_scores import complete_scores
-    from isic_lesion.prediction import open_predictor, predict
-    from isic_lesion.scores import average_members, read_many_scores
+    from isic_lesion.picture_scores import predict_with_pictures
+    from isic_lesion.prediction import open_predictor
     from isic_lesion.submission import write_submission
 
     if Path(out).is_dir():
         raise InputError(f"{out}: is a folder", fix="Name a file, such as submission.csv")
     lesions = open_lesions(_data_folder() if data is None else Path(data), "test")
-    predictor = open_predictor(_HERE)
-    given = average_members(read_many_scores([Path(file) for file in image_scores])) if image_scores else None
-    predicted = predict(
-        predictor,
+    predicted = predict_with_pictures(
+        open_predictor(_HERE),
         lesions,
-        image_scores=complete_scores(
-            predictor,
-            lesions,
-            given,
-            images=None if images is None else Path(images),
-            on_bad=on_bad,
-            readers=readers,
-        ),
+        image_scores=[Path(file) for file in image_scores],
         past=[Path(file) for file in past],
+        images=None if images is None else Path(images),
+        on_bad=on_bad,
+        readers=readers,
         chunk_rows=chunk_rows,
         on_chunk=on_chunk,
     )
@@ -158,7 +151,10 @@ def _run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--images", type=Path, metavar="FILE", help="the pictures, if not the folder's test-image.hdf5")
     parser.add_argument(
-        "--on-bad", choices=("refuse", "skip"), default="refuse", help="what is done of damaged pictures"
+        "--on-bad",
+        choices=("refuse", "skip"),
+        default="refuse",
+        help="damaged pictures: stop and name them, or score those lesions without",
     )
     parser.add_argument("--readers", type=int, default=0, metavar="N", help="processes that decode pictures")
     parser.add_argument("--past", action="append", default=[], metavar="PATH", help="earlier contests; repeatable")

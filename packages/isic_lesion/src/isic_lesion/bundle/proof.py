@@ -26,9 +26,9 @@ from furikaeri_common.errors import WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from isic_lesion.data.dataset import Lesions, open_lesions
 from isic_lesion.features.image_features import image_column
-from isic_lesion.picture_scores import complete_scores
-from isic_lesion.prediction import Predictor, predict
-from isic_lesion.scores import average_members, read_many_scores, write_scores
+from isic_lesion.picture_scores import predict_with_pictures
+from isic_lesion.prediction import Predictor
+from isic_lesion.scores import write_scores
 from isic_lesion.submission import write_submission
 from isic_lesion.synthetic.folder import FolderConfig, make_folder
 
@@ -39,7 +39,10 @@ __all__ = ["Proof", "ProofConfig", "prove", "wanted_image_models"]
 
 _CLEAN_ROOM = Path(__file__).with_name("clean_room.py")
 _MADE_UP = FolderConfig(rows=1, patients=1, malignant_share=0.0, test_rows=240, test_patients=12, images=False, seed=7)
-_KEPT_SETTINGS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "OMP_NUM_THREADS")
+_KEPT_SETTINGS = (
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),  # on which the bits of networks hang
+)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PAST_HEADER = "image_name,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,benign_malignant,target"
 _SHOWN = 3
@@ -118,9 +121,8 @@ def prove(bundle: Path, predictor: Predictor, config: ProofConfig) -> Proof:
         lesions = open_lesions(data, "test")
         given = _made_up_beside(lesions, predictor, place)
         expected = place / "expected.csv"
-        scores = average_members(read_many_scores(given["image_scores"])) if given["image_scores"] else None
-        image_scores = complete_scores(predictor, lesions, scores)
-        write_submission(predict(predictor, lesions, image_scores=image_scores, past=given["past"]).frame, expected)
+        predicted = predict_with_pictures(predictor, lesions, image_scores=given["image_scores"], past=given["past"])
+        write_submission(predicted.frame, expected)
         folder = place / "bundle"
         with zipfile.ZipFile(bundle) as archive:
             archive.extractall(folder)

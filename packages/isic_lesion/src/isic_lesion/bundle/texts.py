@@ -43,7 +43,7 @@ It reads `{data_folder}` and writes `submission.csv`.
 
 DATA_FOLDER holds {files} in the contest's form{no_images}. `python predict.py --help` tells
 the rest. `isic predict DATA_FOLDER --run THIS_FOLDER` does the same.
-{wants}
+{pictures}{wants}
 ## Libraries
 
 {proved}
@@ -59,6 +59,11 @@ the rest. `isic predict DATA_FOLDER --run THIS_FOLDER` does the same.
 Lesions of other hospitals than the following are scored by the models that do not look at the hospital.
 
 {hospitals}
+"""
+
+_PICTURES = """
+Image models look at the crops, on a GPU where there is one. With `main(readers=4)`, or `--readers 4`, four processes
+decode them. A damaged crop stops it; with `main(on_bad="skip")`, or `--on-bad skip`, the other models score its lesion.
 """
 
 _WANTS = """
@@ -111,6 +116,7 @@ def readme_of(
         arguments=", ".join(name for name, is_given in given.items() if is_given),
         data_folder=data_folder,
         options=" --image-scores scores.parquet" * bool(image_models) + " --past FOLDER" * past,
+        pictures=_PICTURES if networks else "",
         wants=_WANTS.format(what=" ".join(what)) if what else "",
         proved=(
             "Before it was written, this bundle scored lesions in a process that had nothing else and no network, and\n"

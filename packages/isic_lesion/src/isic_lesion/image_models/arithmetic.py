@@ -13,7 +13,8 @@ def settled_arithmetic(threads: int, device: str) -> Iterator[None]:
     """Fix what the bits of a result hang on, while the block lasts.
 
     On a processor: the threads, and algorithms without races. A GPU keeps its faster ones, whose sums may differ in
-    their last bits from run to run. Random numbers drawn inside leave no trace outside.
+    their last bits from run to run, and tries out which convolutions are the fastest for the pictures' size. Random
+    numbers drawn inside leave no trace outside.
 
     Args:
         threads: of arithmetic on a processor, at least 1.
@@ -24,11 +25,12 @@ def settled_arithmetic(threads: int, device: str) -> Iterator[None]:
     on_gpu = device.startswith("cuda")
     before = torch.get_num_threads()
     was = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    filled, tries = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
     try:
         torch.set_num_threads(threads)
         if on_gpu:
             torch.cuda.reset_peak_memory_stats(device)
+            torch.backends.cudnn.benchmark = True
         else:
             torch.use_deterministic_algorithms(True)
             torch.utils.deterministic.fill_uninitialized_memory = False
@@ -38,6 +40,7 @@ def settled_arithmetic(threads: int, device: str) -> Iterator[None]:
         torch.set_num_threads(before)
         torch.use_deterministic_algorithms(was[0], warn_only=was[1])
         torch.utils.deterministic.fill_uninitialized_memory = filled
+        torch.backends.cudnn.benchmark = tries
 
 
 def peak_of_device(device: str) -> int | None:

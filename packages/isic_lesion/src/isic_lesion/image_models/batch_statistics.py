@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["BatchStatistics", "put_statistics", "read_statistics", "statistics_of"]
+__all__ = ["BatchStatistics", "count_step", "put_statistics", "read_statistics", "statistics_of"]
 
 
 class BatchStatistics(NamedTuple):
@@ -47,14 +47,12 @@ def read_statistics(statistics: BatchStatistics) -> Any:
     return torch.cat([tensor.detach().reshape(-1).float() for tensor in statistics.moving])
 
 
-def put_statistics(statistics: BatchStatistics, values: Any, counts: list[Any], more: int) -> None:
-    """Set all running means and variances, and the counters to `counts` and `more` passes.
+def put_statistics(statistics: BatchStatistics, values: Any) -> None:
+    """Set all running means and variances.
 
     Args:
         statistics: of the network.
         values: as `read_statistics` returns them.
-        counts: copies of the counters.
-        more: at least 0.
     """
     import torch
 
@@ -62,7 +60,12 @@ def put_statistics(statistics: BatchStatistics, values: Any, counts: list[Any], 
         return
     pieces = torch.split(values, [tensor.numel() for tensor in statistics.moving])
     with torch.no_grad():
-        for tensor, piece in zip(statistics.moving, pieces, strict=True):
-            tensor.copy_(piece.view_as(tensor))
-        for counter, count in zip(statistics.counters, counts, strict=True):
-            counter.copy_(count + more)
+        torch._foreach_copy_(statistics.moving, list(pieces))
+
+
+def count_step(statistics: BatchStatistics, passes: int) -> None:
+    """Let the counters of a network that has made some forward passes for a step count one."""
+    import torch
+
+    if statistics.counters:
+        torch._foreach_sub_(statistics.counters, passes - 1)

@@ -13,9 +13,10 @@ from furikaeri_common.errors import InputError
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.streams import generator_of
 
-__all__ = ["epoch_rows", "num_steps", "pieces_of", "steps_of"]
+__all__ = ["LEAST_OF_PIECE", "epoch_rows", "num_steps", "pieces_of", "steps_of"]
 
-_LEAST_OF_PIECE = 2  # rows: a batch norm has no variance of one
+LEAST_OF_PIECE = 2
+"""Rows of a piece: a batch norm has no variance of one."""
 
 
 def epoch_rows(target: NDArray[np.int8], config: ImageConfig, seed: int, fold: int, epoch: int) -> NDArray[np.int64]:
@@ -118,4 +119,4 @@ def _num_negatives(positives: int, negatives: int, config: ImageConfig) -> int:
 
 
 def _is_kept(rest: int, pieces: int) -> bool:
-    return rest >= _LEAST_OF_PIECE * pieces
+    return rest >= LEAST_OF_PIECE * pieces

@@ -16,6 +16,7 @@ from furikaeri_common.memory import watching_memory
 from furikaeri_common.models.opening import is_out_of_memory
 from isic_lesion.image_models.arithmetic import peak_of_device, settled_arithmetic
 from isic_lesion.image_models.config import ImageConfig
+from isic_lesion.image_models.epochs import LEAST_OF_PIECE
 from isic_lesion.image_models.failures import name_of_fit, not_finite, out_of_memory
 from isic_lesion.image_models.heads import heads_of
 from isic_lesion.image_models.held_out import held_out_pauc, rows_to_measure
@@ -110,10 +111,11 @@ def fit(
         InputError: if there is no malignant or no benign lesion to train on, or backbone, weights, device, processes or
             held-out rows are not what the configuration needs.
         WorkError: if loss or gradient is not finite, memory does not suffice, or another process of the training ended.
+        TypeError: if rows are given by anything but whole numbers, such as a mask.
     """
-    targets = rows.frame["target"].to_numpy()
-    plan = plan_of(np.asarray(train, np.int64), targets[train], config, seed=seed, fold=fold)
-    measured = rows_to_measure(targets, config, held_out)
+    targets, train = rows.frame["target"].to_numpy(), _places("train", train)
+    plan = plan_of(train, targets[train], config, seed=seed, fold=fold)
+    measured = rows_to_measure(targets, config, None if held_out is None else _places("held_out", held_out))
     device = own_device(config.device)
     name = name_of_fit(config, fold, seed)
     with (
@@ -127,6 +129,7 @@ def fit(
         truths = truths_of(rows, heads_of(config), plan.train, soft=config.soft_labels)
         identity = identity_of(rows, plan, measured, truths, network)
         learner = new_learner(network, heads_of(config), config, device)
+        _check_pieces(config, learner)
         progress, best = take_up(checkpoint, identity, learner, processes)
         pictures = open_pictures(rows, network.inputs, config.augmentation)
         draws = draws_of(plan, progress.step, rank=processes.rank, count=processes.count)
@@ -136,9 +139,10 @@ def fit(
                     break
                 started = time.perf_counter()
                 outcome = take_step(learner, plan, step, batches, truths, processes)
+                seconds = time.perf_counter() - started
                 if not outcome.is_finite:
                     raise _not_finite(name, plan, step, outcome, rows)
-                progress = _after_step(progress, step, outcome, time.perf_counter() - started)
+                progress = _after_step(progress, step, outcome, seconds)
                 if step.ends_epoch:
                     pauc = held_out_pauc(learner, rows, measured, config, workers=workers, processes=processes)
                     progress = add_epoch(progress, rates_at(step.number, plan.num_steps, config), pauc)
@@ -146,7 +150,7 @@ def fit(
                 if checkpoint is not None and processes.is_first and progress.step % config.checkpoint_steps == 0:
                     keep(checkpoint, identity, learner, progress, best)
                 if on_step is not None and processes.is_first:
-                    on_step(report_of(plan, step, outcome, progress, time.perf_counter() - started))
+                    on_step(report_of(plan, step, outcome, progress, seconds))
         memory.look()
         return Fitted(
             state=_scoring_state(learner) if best is None else best,
@@ -162,12 +166,27 @@ def fit(
         )
 
 
+def _places(name: str, rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    if not np.issubdtype(rows.dtype, np.integer):
+        raise TypeError(f"expected {name}: places of rows as whole numbers, got {rows.dtype}")
+    return rows.astype(np.int64)
+
+
 def _check_shares(config: ImageConfig, processes: Processes) -> None:
     if processes.count > config.pieces:
         raise InputError(
             f"model {config.name}: a step in {config.pieces} piece{'s' * (config.pieces > 1)} cannot be shared by "
             f"{processes.count} processes",
             fix=f"Set pieces to {processes.count} or a multiple of it, or start fewer processes",
+        )
+
+
+def _check_pieces(config: ImageConfig, learner: Learner) -> None:
+    if learner.statistics.moving and config.batch < LEAST_OF_PIECE * config.pieces:
+        raise InputError(
+            f"model {config.name}: a batch of {config.batch} in {config.pieces} piece{'s' * (config.pieces > 1)} has "
+            f"pieces of fewer than {LEAST_OF_PIECE} pictures, and {config.backbone} takes batch statistics of each",
+            fix=f"Raise batch to at least {LEAST_OF_PIECE * config.pieces}, or choose a backbone without batch norms",
         )
 
 

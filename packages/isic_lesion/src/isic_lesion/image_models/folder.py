@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from furikaeri_common.artifacts import atomic_writer, read_json, sha256_of, write_json
+from furikaeri_common.artifacts import atomic_writer, read_json, sha256_of, sync_folder, write_json
 from furikaeri_common.errors import InputError
 from furikaeri_common.tensors import unpack_tensors
 from isic_lesion.boosters.cross_validation import Part
@@ -138,7 +140,7 @@ def write_image_model(
     Args:
         folder: made if it is missing.
         record: all but the digests.
-        networks: each one's file, which is copied.
+        networks: each one's file, which gets a second name there, or is copied where the file system has no such.
         oof: the out-of-fold scores; None without folds.
         history: of each network and epoch.
         folds: of the scores.
@@ -159,8 +161,7 @@ def write_image_model(
             file.unlink()
     names = [*wanted, HISTORY]
     for part, path in networks.items():
-        with path.open("rb") as source, atomic_writer(folder / file_of(part)) as stream:
-            shutil.copyfileobj(source, stream, 2**20)
+        _take(path, folder / file_of(part))
     with atomic_writer(folder / HISTORY) as stream:
         history.write_parquet(stream)
     if oof is not None:
@@ -171,6 +172,21 @@ def write_image_model(
     written = record._replace(digests={name: sha256_of(folder / name) for name in sorted(names)})
     write_json(folder / RECORD, document_of(written))
     return written
+
+
+def _take(source: Path, target: Path) -> None:
+    """Put a file in its place at once, without its bytes lying on the disk twice if that can be."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, temporary)
+        temporary.replace(target)
+        sync_folder(target.parent)
+    except OSError:
+        with source.open("rb") as stream, atomic_writer(target) as copy:
+            shutil.copyfileobj(stream, copy, 2**20)
+    finally:
+        temporary.unlink(missing_ok=True)  # two names of one file: a rename between them does nothing
 
 
 def network_with(config: ImageConfig, inputs: InputSpec, state: Mapping[str, NDArray[Any]]) -> Any:

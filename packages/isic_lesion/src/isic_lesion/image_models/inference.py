@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from isic_lesion.image_models.pictures import Batch
     from isic_lesion.image_models.rows import ImageRows
 
-__all__ = ["SCORING_BATCH", "Use", "log_odds_of", "predict_images"]
+__all__ = ["SCORING_BATCH", "Use", "log_odds_of", "predict_images", "scoring_device"]
 
 Use = Literal["all", "folds"]
 
@@ -53,7 +53,7 @@ def predict_images(
             averaged, over seeds too, and the score is the probability of their mean, not calibrated.
         members: return the score of each network by itself, named `model#all-seed-42`; see `score_tables`.
         on_bad: damaged pictures are refused by id, or have no row in what is returned.
-        device: where to compute; None: as the model's configuration says.
+        device: where to compute; None: see `scoring_device`.
         workers: processes that read pictures; 0: this one.
         on_progress: told how many pictures are done, of how many; those of each network count.
 
@@ -61,13 +61,13 @@ def predict_images(
         isic_id, fold (null), model, score, in the order of the rows; with `members` network by network.
 
     Raises:
-        InputError: if the model has no such networks, or a picture cannot be used.
+        InputError: if the model has no such networks, or a picture cannot be used; if all are damaged, with "skip" too.
     """
     import polars as pl
 
     record = read_image_record(folder)
     folds = _folds_of(record, folder, use)
-    chosen = choose_device(device or record.config.device).device
+    chosen = scoring_device(record.config, device)
     places, total = np.arange(len(rows.frame)), len(rows.frame) * len(_parts_of(record, use))
     odds: dict[Part, NDArray[np.float64]] = {}
 
@@ -86,6 +86,8 @@ def predict_images(
     if not members:
         named = {record.config.name: mean_log_odds(list(odds.values()))}
     whole = ~np.isnan(next(iter(odds.values())))
+    if not whole.any():
+        raise InputError(f"{rows.files[0]}: all {len(whole):,} pictures are damaged", fix="Copy the file again")
     ids = rows.frame["isic_id"].filter(pl.Series(whole))
     frames = [
         pl.DataFrame({"isic_id": ids, "score": sigmoid(one[whole])}).select(
@@ -94,6 +96,22 @@ def predict_images(
         for name, one in named.items()
     ]
     return pl.concat(frames)
+
+
+def scoring_device(config: ImageConfig, device: str | None) -> str:
+    """Return where to score with a model, as torch names it.
+
+    Args:
+        config: of the model, which may have been trained on another machine.
+        device: what is asked for; None: as the configuration says, or the best there is where this has no such device.
+
+    Raises:
+        InputError: if what is asked for is not here.
+    """
+    if device is None:
+        with contextlib.suppress(InputError):
+            return choose_device(config.device).device
+    return choose_device(device or "auto").device
 
 
 def log_odds_of(
@@ -132,7 +150,7 @@ def log_odds_of(
     pictures = open_pictures(rows, network.inputs, "none")
     network.to(device)
     found = np.zeros(len(places))
-    draws: list[Sequence[Any]] = [[Draw(int(row), -1) for row in some] for some in chosen]
+    draws = ([Draw(int(row), -1) for row in some] for some in chosen)
     with contextlib.closing(load_batches(pictures, draws, workers=workers)) as batches:
         told = _telling(batches, on_batch)
         scored = score(network, told, views=config.views, device=device, precision=config.precision)
@@ -170,7 +188,7 @@ def _refuse_bad(rows: ImageRows, log_odds: NDArray[np.float64]) -> None:
     bad = rows.frame["isic_id"].gather(np.flatnonzero(np.isnan(log_odds)))
     if len(bad):
         raise InputError(
-            f"{len(bad)} of {len(log_odds):,} pictures {'are' if len(bad) > 1 else 'is'} damaged: {', '.join(bad[:5])}"
-            f"{' and others' if len(bad) > 5 else ''}",
-            fix="Mend them, or leave them without a score with --on-bad skip",
+            f"{rows.files[0]}: {len(bad)} of {len(log_odds):,} pictures {'are' if len(bad) > 1 else 'is'} damaged: "
+            f"{', '.join(bad[:5])}{' and others' if len(bad) > 5 else ''}",
+            fix="Mend them, or go without their scores with --on-bad skip",
         )

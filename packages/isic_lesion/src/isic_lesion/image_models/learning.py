@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from isic_lesion.image_models.batch_statistics import put_statistics, read_statistics
+from isic_lesion.image_models.batch_statistics import count_step, put_statistics, read_statistics
 from isic_lesion.image_models.learner import Learner
 from isic_lesion.image_models.moving_average import update_average
 from isic_lesion.image_models.objectives import Truths, losses, total_loss, totals_of
@@ -63,13 +63,14 @@ def take_step(
         The same in all processes.
     """
     sums, statistics, scaler, config = learner.sums, learner.statistics, learner.scaler, plan.config
-    before, counts = read_statistics(statistics), [counter.clone() for counter in statistics.counters]
+    before, own = read_statistics(statistics), _own_pieces(step, processes)
     sums.values.zero_()
-    for number in _own_pieces(step, processes):
-        put_statistics(statistics, before, counts, 0)
+    for number in own:
+        put_statistics(statistics, before)
         _add_piece(learner, plan, step, number, next(batches), truths)
     add_up(processes, sums.values)
-    put_statistics(statistics, sums.statistics / len(step.pieces), counts, 1)
+    put_statistics(statistics, sums.statistics / len(step.pieces))
+    count_step(statistics, len(own))
     scaler.unscale_(learner.optimiser)
     outcome = _outcome(learner, step)
     if not outcome.is_finite:
@@ -93,19 +94,26 @@ def _add_piece(learner: Learner, plan: Plan, step: Step, number: int, batch: Bat
     import torch
 
     sums, device, piece = learner.sums, learner.device, step.pieces[number]
-    labels = torch.from_numpy(truths.labels[piece]).to(device)
-    weights = (torch.from_numpy(truths.weights[piece]) * batch.whole[:, None]).to(device)
-    totals = torch.from_numpy(totals_of(truths, step.rows)).to(device)
+    pixels, damaged = _sent(batch.pixels, device), _sent((~batch.whole).float(), device)
+    labels = _sent(torch.from_numpy(truths.labels[piece]), device)
+    weights = _sent(torch.from_numpy(truths.weights[piece]) * batch.whole[:, None], device)
+    totals = _sent(torch.from_numpy(totals_of(truths, step.rows)), device)
     torch.manual_seed(piece_seed(plan, step, number))
     with autocast(device, plan.config.precision):
-        outputs = learner.network(batch.pixels.to(device, non_blocking=True))
+        outputs = learner.network(pixels)
     parts = losses(outputs, labels, weights, totals)
     learner.scaler.scale(total_loss(parts, learner.heads)).backward()
     sums.losses.add_(torch.stack([parts[head.name].detach() for head in learner.heads]))
     if learner.statistics.moving:
         sums.statistics.add_(read_statistics(learner.statistics))
     place = sum(len(before) for before in step.pieces[:number])
-    sums.damaged[place : place + len(piece)] = (~batch.whole).to(device, torch.float32)
+    sums.damaged[place : place + len(piece)] = damaged
+
+
+def _sent(tensor: Any, device: str) -> Any:
+    """Return a copy on the device, without waiting for what the device is still at."""
+    # Only CUDA has read all of the source by the time that this returns; elsewhere it could be gone too soon.
+    return tensor.to(device, non_blocking=device.startswith("cuda"))
 
 
 def _outcome(learner: Learner, step: Step) -> Outcome:

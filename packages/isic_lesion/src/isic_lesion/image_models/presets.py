@@ -17,7 +17,14 @@ from furikaeri_common.configs import config_from
 from furikaeri_common.errors import InputError
 from isic_lesion.image_models.config import AUXILIARY, ImageConfig
 
-__all__ = ["AUXILIARY_SUFFIX", "IMAGE_PRESETS", "ORIGINAL_PART_1", "ORIGINAL_PART_2", "read_image_config"]
+__all__ = [
+    "AUXILIARY_SUFFIX",
+    "IMAGE_PRESETS",
+    "ORIGINAL_PART_1",
+    "ORIGINAL_PART_2",
+    "over_image_preset",
+    "read_image_config",
+]
 
 AUXILIARY_SUFFIX = "-aux"
 """How the name of a variant ends that learns age, site, sex and the rest beside the target."""
@@ -142,15 +149,23 @@ def read_image_config(name_or_file: str) -> ImageConfig:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is no TOML ({error})") from error
-    return config_from(ImageConfig, _over_preset({"name": path.stem, **document}, path), source=str(path))
+    return config_from(ImageConfig, over_image_preset({"name": path.stem, **document}, str(path)), source=str(path))
 
 
-def _over_preset(settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Return settings laid over those of their `preset`, if they name one."""
+def over_image_preset(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return settings laid over those of their `preset`, if they name one.
+
+    Args:
+        settings: fields of `ImageConfig`, and `preset`.
+        where: they stand, for messages.
+
+    Raises:
+        InputError: if there is no such preset.
+    """
     own = {name: value for name, value in settings.items() if name != "preset"}
     if "preset" not in settings:
         return own
     preset = settings["preset"]
     if not isinstance(preset, str) or preset not in IMAGE_PRESETS:
-        raise InputError(f"{path}: preset: no preset {preset!r}", fix=f"There are: {', '.join(IMAGE_PRESETS)}")
+        raise InputError(f"{where}: preset: no preset {preset!r}", fix=f"There are: {', '.join(IMAGE_PRESETS)}")
     return {**IMAGE_PRESETS[preset].to_json(), **own}

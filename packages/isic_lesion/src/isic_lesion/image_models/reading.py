@@ -18,7 +18,7 @@ from isic_lesion.data.images import LesionImages, decode, open_images
 from isic_lesion.image_models.augmentation import augment
 from isic_lesion.image_models.config import Augmentation
 
-__all__ = ["PictureReader", "Place", "ReadingSpec", "fit", "resize"]
+__all__ = ["PictureReader", "Place", "ReadingSpec", "network_pixels", "resize"]
 
 _GREY = 128  # of every pixel of a picture that cannot be decoded
 
@@ -88,7 +88,7 @@ class PictureReader:
             except ValueError:
                 pixels[number], whole[number] = _GREY, False
             else:
-                pixels[number] = fit(decoded, self.spec, place.seed)
+                pixels[number] = network_pixels(decoded, self.spec, place.seed)
         return pixels, whole
 
     def _jpeg(self, place: Place) -> bytes:
@@ -105,7 +105,7 @@ class PictureReader:
             raise
 
 
-def fit(pixels: NDArray[np.uint8], spec: ReadingSpec, seed: int = -1) -> NDArray[np.uint8]:
+def network_pixels(pixels: NDArray[np.uint8], spec: ReadingSpec, seed: int = -1) -> NDArray[np.uint8]:
     """Return a picture as a network takes it.
 
     Args:

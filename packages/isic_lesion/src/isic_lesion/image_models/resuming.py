@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,24 +43,30 @@ def identity_of(rows: ImageRows, plan: Plan, held_out: NDArray[np.int64], truths
         truths: of the rows.
         network: as it begins, on the processor.
     """
+    import PIL
     import timm
     import torch
-    import torchvision
 
     settings = plan.config.to_json()
     seen = rows.frame.select("isic_id", "source", "target")[np.concatenate([plan.train, held_out])]
+    columns = {
+        "source": seen["source"].to_numpy(),
+        "target": seen["target"].to_numpy(),
+        "labels": truths.labels[plan.train],
+        "weights": truths.weights[plan.train],
+    }
     return digest_of_json(
         {
             "config": {name: settings[name] for name in settings if name not in _OF_NO_WEIGHT},
             "seed": plan.seed,
             "fold": plan.fold,
-            "rows": seen.rows(),
+            "ids": hashlib.sha256("\n".join(seen["isic_id"]).encode()).hexdigest(),
+            "rows": digest_of_arrays(columns),
             "num_train": len(plan.train),
             "files": [path.stat().st_size for path in rows.files],
-            "truths": digest_of_arrays({"labels": truths.labels[plan.train], "weights": truths.weights[plan.train]}),
             "inputs": network.inputs._asdict(),
             "weights": digest_of_arrays({name: tensor.numpy() for name, tensor in network.state_dict().items()}),
-            "versions": [torch.__version__, torchvision.__version__, timm.__version__],
+            "versions": [torch.__version__, timm.__version__, np.__version__, PIL.__version__],
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast
@@ -91,8 +92,13 @@ def autocast(device: str, precision: Precision) -> AbstractContextManager[Any]:
 
     kind = device.partition(":")[0]
     if precision == "auto":
-        precision = "float32" if kind == "cpu" else cast(Precision, choose_device(device).dtype)
+        precision = "float32" if kind == "cpu" else _fast_format(device)
     context: AbstractContextManager[Any] = torch.autocast(
         kind, dtype=getattr(torch, precision), enabled=precision != "float32"
     )
     return context
+
+
+@functools.cache  # the driver is asked once, not for every batch
+def _fast_format(device: str) -> Precision:
+    return cast(Precision, choose_device(device).dtype)

@@ -134,7 +134,7 @@ def _train_all(
 
     Networks of all rows that stop early wait for those of the folds, which tell after how many epochs.
     """
-    total, began = num_networks(configs, num_folds, parts), time.monotonic()
+    total, settled, began = num_networks(configs, num_folds, parts), 0, time.monotonic()
     found: list[dict[Part, Stored]] = [{} for _ in configs]
 
     def run(some: Sequence[tuple[int, Part]], how: Sequence[ImageConfig]) -> None:
@@ -142,12 +142,14 @@ def _train_all(
         before = sum(map(len, found))
 
         def tell(event: Progress) -> None:
+            nonlocal settled
             _raise_at_once(event)
+            settled = before + event.done
             if event.event in ("reused", "finished"):
                 _forget_unfinished(root, event.key)
             if on_progress is not None:
                 seconds = time.monotonic() - began
-                on_progress(TrainingProgress(event.event, event.key, event.done + before, total, event.error, seconds))
+                on_progress(TrainingProgress(event.event, event.key, settled, total, event.error, seconds))
 
         report = run_tasks(
             train_network,
@@ -164,7 +166,7 @@ def _train_all(
 
     asked = [(number, part) for number, config in enumerate(configs) for part in image_parts(config, num_folds, parts)]
     later = [(number, part) for number, part in asked if part.fold is None and configs[number].early_stopping]
-    with _watching(root, configs, asked, total, began, on_progress, lambda: sum(map(len, found))):
+    with _watching(root, configs, asked, total, began, on_progress, lambda: settled):
         run([one for one in asked if one not in later], configs)
         on_all = [_on_all_rows(config, networks) for config, networks in zip(configs, found, strict=True)]
         if later:
@@ -231,7 +233,9 @@ def _raise_at_once(event: Progress) -> None:
 
 
 def _forget_unfinished(root: Path, key: str) -> None:
+    """Remove what is left of a network's training, of earlier settings too, and what was half-written when killed."""
     forget(root / PROGRESS, [key])
-    for file in (root / UNFINISHED).glob(f"{folder_name(key)}-*"):
-        with contextlib.suppress(OSError):
-            file.unlink()
+    for pattern in (f"{folder_name(key)}-*", f".{folder_name(key)}-*.part"):
+        for file in (root / UNFINISHED).glob(pattern):
+            with contextlib.suppress(OSError):
+                file.unlink()

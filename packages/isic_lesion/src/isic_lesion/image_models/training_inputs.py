@@ -10,7 +10,6 @@ Below the folder of parts:
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.artifacts import read_json, sha256_of, write_bytes, write_json
+from furikaeri_common.artifacts import atomic_writer, read_json, sha256_of, write_json
 from furikaeri_common.documents import fingerprint
 from furikaeri_common.errors import InputError
 from isic_lesion.boosters.cross_validation import Part
@@ -31,8 +30,6 @@ from isic_lesion.image_models.records import RECORD
 from isic_lesion.image_models.rows import ImageRows
 
 if TYPE_CHECKING:
-    from polars import DataFrame
-
     from isic_lesion.folds.dealing import Folds
     from isic_lesion.image_models.backbones import Backbone
 
@@ -92,7 +89,7 @@ class Prepared(NamedTuple):
             "left_out": fingerprint(self.bad) if self.bad else None,
             "weights": self.backbones[number].digest,
             "pictures": {**inputs._asdict(), "mean": list(inputs.mean), "std": list(inputs.std)},
-            "versions": {name: version(name) for name in ("torch", "torchvision", "timm")},
+            "versions": {name: version(name) for name in ("torch", "timm", "numpy", "pillow")},
             "config": how,
             "fold": part.fold,
             "seed": part.seed,
@@ -127,11 +124,13 @@ def prepare(
         raise InputError("the rows have no targets", fix="A model is trained on training data")
     all_folds = extended_folds(rows, folds)
     backbones = tuple(_backbone(config) for config in configs)
-    table = _parquet(rows.frame)
     digests = [sha256_of(file) for file in rows.files]
-    mark = fingerprint({"rows": hashlib.sha256(table).hexdigest(), "pictures": digests})
+    # As text: another version of Parquet's writer is no other lesions.
+    told = hashlib.sha256(rows.frame.write_csv().encode()).hexdigest()
+    mark = fingerprint({"rows": told, "pictures": digests})
     data = root / f"data-{fingerprint([mark, all_folds.fingerprint])[:16]}"
-    write_bytes(data / "rows.parquet", table)
+    with atomic_writer(data / "rows.parquet") as stream:
+        rows.frame.write_parquet(stream)
     write_folds(all_folds, data / "folds.parquet")
     found = root / f"damaged-{mark[:16]}.json"
     bad = _damaged(rows, found, workers, on_checked)
@@ -161,6 +160,8 @@ def read_shared(data: Path) -> SharedData:
 def extended_folds(rows: ImageRows, folds: Folds) -> Folds:
     """Return folds of all rows: this contest's as they are, and of past rows as `past.extend_folds` deals them.
 
+    A past row without a patient that shows a lesion of this contest is of that lesion's patient.
+
     Raises:
         InputError: if a row of this contest has no fold.
     """
@@ -176,8 +177,12 @@ def extended_folds(rows: ImageRows, folds: Folds) -> Folds:
             "none)",
             fix="Make folds of this data with `isic folds`",
         )
-    past = rows.frame.filter("is_past")
-    return extend_folds(folds, past.select("isic_id", "patient_id", "lesion_id")) if len(past) else folds
+    past = rows.frame.filter("is_past").select("isic_id", "patient_id", "lesion_id")
+    if past.is_empty():
+        return folds
+    owners = ours.drop_nulls(["lesion_id", "patient_id"]).group_by("lesion_id").agg(owner=pl.col("patient_id").min())
+    owned = past.join(owners, on="lesion_id", how="left", maintain_order="left")
+    return extend_folds(folds, owned.with_columns(patient_id=pl.coalesce("patient_id", "owner")).drop("owner"))
 
 
 def check_configs(configs: Sequence[ImageConfig], outs: Sequence[Path], parts: str) -> None:
@@ -244,9 +249,3 @@ def _damaged(rows: ImageRows, file: Path, workers: int, on_checked: Callable[[in
     if not file.exists():
         write_json(file, list(check_pictures(rows, "skip", workers=workers, on_progress=on_checked)))
     return tuple(read_json(file))
-
-
-def _parquet(frame: DataFrame) -> bytes:
-    stream = io.BytesIO()
-    frame.write_parquet(stream)
-    return stream.getvalue()

@@ -8,8 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from furikaeri_common.artifacts import read_json
+from furikaeri_common.artifacts import read_json, sha256_of
 from furikaeri_common.errors import InputError
+from furikaeri_common.records import RECORD, read_run
+from isic_lesion.data.dataset import open_lesions
 from isic_lesion.recipe import recipe_from
 from isic_lesion.report.inputs import ReportInputs
 from isic_lesion.run_layout import RunLayout
@@ -57,11 +59,12 @@ def sources_of_run(folder: Path, *, data: Path | None = None) -> Sources:
         data: the folder that the run was made of, for its images.
 
     Raises:
-        InputError: if there is no such folder, or no scores are in it.
+        InputError: if there is no such folder, no scores are in it, or its image models were trained on other pictures.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", fix="Give the folder of a run of `isic run`")
+    _check_pictures(folder, data)
     layout = RunLayout(folder)
     scores = (*sorted(folder.glob("scores/*.parquet")), *sorted(folder.glob("models/*/oof.parquet")))
     scores += tuple(file for file in (layout.image_scores, layout.stacked) if file.is_file())
@@ -78,6 +81,18 @@ def sources_of_run(folder: Path, *, data: Path | None = None) -> Sources:
         importances=tuple(sorted(folder.glob("models/*/importances.parquet"))),
         maps=_image_model_of(layout),
     )
+
+
+def _check_pictures(run: Path, data: Path | None) -> None:
+    """Refuse pictures that a run's image models were not trained on: their maps would tell of other lesions."""
+    if data is None or not (run / RECORD).is_file() or (expected := read_run(run).data.get("train_images")) is None:
+        return
+    images = open_lesions(data).images
+    if images is not None and sha256_of(images) != expected:
+        raise InputError(
+            f"{images}: is not the file of pictures that {run} was made of",
+            fix="Give the folder that it was made of, or leave --data out for a report without pictures",
+        )
 
 
 def _image_model_of(layout: RunLayout) -> Path | None:
@@ -190,7 +205,6 @@ def read_importances(paths: Sequence[Path]) -> DataFrame:
 
 
 def _lesions(sources: Sources) -> tuple[DataFrame, Path | None]:
-    from isic_lesion.data.dataset import open_lesions
     from isic_lesion.parquet import read_parquet
 
     opened = None if sources.data is None else open_lesions(sources.data, sources.split)
