@@ -13,6 +13,7 @@ from PIL import Image
 from furikaeri_common.artifacts import write_json
 from furikaeri_common.documents import jsonable
 from furikaeri_common.local_processes import LocalProcesses
+from isic_lesion import lesion_maps
 from isic_lesion.folds.dealing import assign_patient_folds
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.rows import open_image_folder, read_image_rows
@@ -80,6 +81,24 @@ def test_named_lesions_of_the_test_table(data: Path, run: Path, tmp_path: Path, 
     assert {line[2] for line in lines} == {"all rows"}
     assert {line[3] for line in lines} == {""}
     assert "no medical device" in err
+
+
+def test_empty_maps_are_told(
+    data: Path, run: Path, tmp_path: Path, invoke: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_one_empty(*args: object, **options: object) -> list[lesion_maps.LesionMap]:
+        first, *others = found(*args, **options)
+        return [first._replace(map=first.map * 0), *(one._replace(map=one.map + 1) for one in others)]
+
+    found = lesion_maps.map_lesions
+    monkeypatch.setattr(lesion_maps, "map_lesions", with_one_empty)
+    options = ("--model", run / "image-models" / "net", "--data", data, "--top", 3, "--out", tmp_path / "maps")
+    _, out, err = invoke("isic", "explain", *options, "--json")
+    empty = json.loads(out)["empty"]
+    assert (empty, err) == ([json.loads(out)["lesions"][0]["isic_id"]], "")
+    code, _, err = invoke("isic", "explain", *options, "--quiet")
+    assert code == 0
+    assert err == f"warning: 1 of 3 maps is empty, since no place raised the score: {empty[0]}\n"
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_folds_are_dealt_for_a_table_that_has_few_columns(invoke, made: Made, tm
     options = (*files, "--folds", folds, "--model", made.model, "--workers", 0, "--out", tmp_path / "m", "--epochs", 1)
     code, _, err = invoke("isic", "train-image", *options)
     assert (code, err.count("\n")) == (2, 1)
-    assert f"{folds}: no such file. Make it with `isic folds data --out {folds}`, or deal folds here with" in err
+    assert f"{folds}: no such file. Deal folds of this table here with --folds-count 5" in err
     code, _, err = invoke("isic", "train-image", *options, "--folds-count", 2, "--parts", "folds")
     assert code == 0
     assert "Dealt 72 lesions into 2 folds by patient" in err
@@ -205,6 +205,39 @@ def test_what_is_wrong_is_told_in_a_line(
     assert not (tmp_path / "m").exists()
 
 
+def test_scores_of_lesions_that_a_model_was_trained_on_come_with_a_warning(invoke, made: Made, tmp_path: Path) -> None:
+    model, scores = tmp_path / "m", tmp_path / "s.parquet"
+    options = (*made.options, "--out", model, "--epochs", 1, "--quiet")
+    assert invoke("isic", "train-image", *options).code == 0
+    predict = ("isic", "predict-image", model, "--data", made.data, "--quiet")
+    code, _, err = invoke(*predict, "--split", "train", "--out", scores)
+    assert code == 0
+    assert err == "warning: quick was trained on 72 of these lesions: scores to trust are in its oof.parquet\n"
+    code, printed, err = invoke(*predict, "--split", "train", "--out", scores, "--json")
+    assert (code, json.loads(printed)["trained_on"], err) == (0, {"quick": 72}, "")
+    assert invoke(*predict, "--out", scores).err == ""
+    code, _, err = invoke(*predict, "--out", tmp_path / "s.csv.gz")
+    assert (code, "scores are written as Parquet. Name it s.parquet" in err, err.count("\n")) == (2, True, 1)
+    assert not (tmp_path / "s.csv.gz").exists()
+
+
+def test_more_threads_than_cores_are_warned_of(invoke, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    options = (*made.options, "--data", "nowhere")
+    for threads, workers, warned in ((4, 1, ""), (5, 0, "5 threads"), (3, 2, "6 threads"), (1, 9, "")):
+        _, _, err = invoke("isic", "train-image", *options, "--threads", threads, "--workers", workers)
+        assert ("on 4 cores slow each other down" in err, warned in err) == (bool(warned), True)
+
+
+def test_a_file_is_no_folder_for_a_model(invoke, made: Made, tmp_path: Path) -> None:
+    (tmp_path / "quick").write_text("")
+    (tmp_path / "other.toml").write_text(QUICK)
+    for options in (("--out", tmp_path / "quick"), ("--out", tmp_path, "--model", tmp_path / "other.toml")):
+        code, printed, err = invoke("isic", "train-image", *made.options, *options)
+        assert (code, printed, err.count("\n")) == (2, "", 1)
+        assert f"{tmp_path / 'quick'}: is a file. Name a folder with --out" in err
+
+
 def test_half_of_the_files_is_not_enough(invoke, made: Made, tmp_path: Path) -> None:
     for option, file, lacking in (
         ("--images", "train-image.hdf5", "--images needs --metadata"),
@@ -232,6 +265,8 @@ def test_one_of_the_processes_of_torchrun_speaks(invoke, made: Made, monkeypatch
 def test_progress_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
     network = NetworkProgress("m fold-0-seed-1", 2, 9, 50, 450, 0.12345, 210.4, 3725.0)
     assert told_of(network) == "epoch 2/9, loss 0.1235, 210/s, 1:02:05 left"
+    longest = network._replace(key="original-convnext-small-aux fold-0-seed-42", epoch=12, epochs=100)
+    assert len(f"{longest.key} {told_of(longest, is_narrow=True)}") <= 80
     assert [clock(seconds) for seconds in (0, 59.6, 3600)] == ["0:00", "1:00", "1:00:00"]
     with showing_training(Output(), 5) as tell:
         for done, seconds in ((640, 1.0), (1280, 30.5)):

@@ -21,7 +21,7 @@ from furikaeri_common.tensors import unpack_tensors
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from isic_lesion.image_models import learning  # noqa: E402
+from isic_lesion.image_models import one_step  # noqa: E402
 from isic_lesion.image_models.fitting import Fitted, StepReport, fit  # noqa: E402
 
 SCRIPT = str(Path(__file__).with_name("fit_and_keep.py"))
@@ -242,8 +242,8 @@ def test_a_loss_that_is_no_number_names_step_epoch_and_pictures(rows, tmp_path: 
         return {**found, "age": found["age"] * (math.nan if len(steps) > 2 * 4 else 1.0)}
 
     steps: list[None] = []
-    real = learning.losses
-    monkeypatch.setattr(learning, "losses", poisoned)
+    real = one_step.losses
+    monkeypatch.setattr(one_step, "losses", poisoned)
     path = tmp_path / "c.safetensors"
     with pytest.raises(WorkError) as caught:
         run(rows, checkpoint=path)
@@ -267,7 +267,7 @@ def test_too_little_memory_says_what_to_try(rows, monkeypatch, error) -> None:
     def grasp(*_):
         raise error
 
-    monkeypatch.setattr(learning, "losses", grasp)
+    monkeypatch.setattr(one_step, "losses", grasp)
     with pytest.raises(WorkError) as caught:
         run(rows)
     assert str(caught.value) == (
@@ -280,7 +280,7 @@ def test_another_error_stays_what_it_is(rows, monkeypatch) -> None:
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(learning, "losses", fail)
+    monkeypatch.setattr(one_step, "losses", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         run(rows)
 

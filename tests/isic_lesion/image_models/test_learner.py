@@ -11,8 +11,8 @@ import pytest
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.heads import heads_of
 from isic_lesion.image_models.learner import arrays_of, new_learner, put_arrays
-from isic_lesion.image_models.learning import take_step
 from isic_lesion.image_models.objectives import Truths
+from isic_lesion.image_models.one_step import take_step
 from isic_lesion.image_models.optimisation import rates_at
 from isic_lesion.image_models.pictures import Batch
 from isic_lesion.image_models.processes import Processes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from furikaeri_cli.isic.image_inputs import lesions_of
+from furikaeri_cli.isic.image_inputs import few_of, lesions_of
 from furikaeri_cli.options import Json, Quiet, Runs
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
@@ -48,6 +48,7 @@ class Explained(NamedTuple):
         sheet: all of them on one picture (PNG).
         lesions: in the order of the sheet.
         left_out: lesions that were asked for, and whose pictures are damaged.
+        empty: lesions whose maps are empty: no place raised the score.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Explained(NamedTuple):
     sheet: Path
     lesions: tuple[ExplainedLesion, ...]
     left_out: tuple[str, ...]
+    empty: tuple[str, ...]
 
 
 def explain_lesions(
@@ -97,7 +99,7 @@ def explain_lesions(
     images = rows.files[0]
     found = map_lesions(model, images, wanted, which=which, device=device)
     if not found:
-        raise InputError(f"{images}: the pictures of all {len(wanted)} lesions are damaged")
+        raise InputError(f"{images}: nothing to draw but {few_of(wanted)}", fix="Name other lesions, or mend the file")
     malignant = {one: None if target is None else target == 1 for one, target in truth.items()}
     drawn = []
     for one in found:
@@ -107,7 +109,9 @@ def explain_lesions(
     title = f"{name}: crop, and where it looked (Grad-CAM)"
     write_bytes(out / SHEET, contact_sheet(found, malignant, title=title))
     made = {one.isic_id for one in found}
-    return Explained(name, out, out / SHEET, tuple(drawn), tuple(one for one in wanted if one not in made))
+    left_out = tuple(one for one in wanted if one not in made)
+    empty = tuple(one.isic_id for one in found if not one.map.any())
+    return Explained(name, out, out / SHEET, tuple(drawn), left_out, empty)
 
 
 def explain_cli(
@@ -183,8 +187,14 @@ def explain_cli(
     ]
     output.table(("lesion", "score", "explained by", "truth", "file"), rows, value=made)
     if made.left_out:
-        output.warn(f"{len(made.left_out)} damaged pictures: {', '.join(made.left_out[:5])}")
-    output.note(f"{made.sheet}: {len(made.lesions)} lesions. This is no medical device.")
+        output.warn(f"left out {few_of(made.left_out)}")
+    if made.empty and not output.is_json:
+        are = "are" if len(made.empty) > 1 else "is"
+        some = ", ".join(made.empty[:5]) + ", ..." * (len(made.empty) > 5)
+        output.warn(
+            f"{len(made.empty)} of {len(made.lesions)} maps {are} empty, since no place raised the score: {some}"
+        )
+    output.note(f"{made.sheet}: {len(made.lesions)} lesion{'s' * (len(made.lesions) > 1)}. This is no medical device.")
 
 
 def _which(fold: str) -> Which:

@@ -52,7 +52,9 @@ def lesions_of(
     return read_image_rows(table, pictures, past=[open_image_folder(folder) for folder in past], split=split)
 
 
-def folds_of(file: Path, count: int | None, rows: ImageRows, data: Path | None, output: Output) -> Folds:
+def folds_of(
+    file: Path, count: int | None, rows: ImageRows, data: Path | None, metadata: Path | None, output: Output
+) -> Folds:
     """Return the folds of a file; where it is missing and a number is given, folds of patients, which it then holds.
 
     Args:
@@ -60,6 +62,7 @@ def folds_of(file: Path, count: int | None, rows: ImageRows, data: Path | None, 
         count: how many folds to deal; None: the file must be there.
         rows: whose folds are dealt; past ones have none.
         data: the folder that the command was given, to say how folds are made of it.
+        metadata: a table instead of the folder's, of which `isic folds` makes none.
         output: who is told that folds were dealt.
 
     Raises:
@@ -75,7 +78,8 @@ def folds_of(file: Path, count: int | None, rows: ImageRows, data: Path | None, 
         return folds
     if count is None:
         made = f"Make it with `isic folds {data or 'data'} --out {file}`, or deal folds here with --folds-count 5"
-        raise InputError(f"{file}: no such file", fix=made)
+        here = "Deal folds of this table here with --folds-count 5"
+        raise InputError(f"{file}: no such file", fix=made if metadata is None else here)
     ours = rows.frame.filter(~rows.frame["is_past"])
     folds = assign_patient_folds(ours, num_folds=count)
     write_folds(folds, file)

@@ -30,6 +30,7 @@ class PredictedImages(NamedTuple):
         models: whose.
         lesions: how many were scored.
         bad: those whose pictures are damaged, without a score.
+        trained_on: models, and how many of the lesions each was trained on: their scores are far too good.
         seconds: how long it took.
         images_per_second: pictures that one network scored.
     """
@@ -38,6 +39,7 @@ class PredictedImages(NamedTuple):
     models: tuple[str, ...]
     lesions: int
     bad: tuple[str, ...]
+    trained_on: dict[str, int]
     seconds: float
     images_per_second: float
 
@@ -72,10 +74,13 @@ def score_images(
     """
     from isic_lesion.image_models.folder import read_image_record
     from isic_lesion.image_models.inference import predict_images
+    from isic_lesion.lesion_maps import held_out_scores
     from isic_lesion.scores import write_scores
 
     if out.is_dir():
         raise InputError(f"{out}: is a folder", fix="Name a file, such as scores.parquet")
+    if out.suffix in (".csv", ".gz"):
+        raise InputError(f"{out}: scores are written as Parquet", fix=f"Name it {out.name.split('.')[0]}.parquet")
     begin = time.perf_counter()
     records = [read_image_record(folder) for folder in models]
     names = [record.config.name for record in records]
@@ -96,6 +101,9 @@ def score_images(
                 on_progress=on_progress,
             )
 
+    def seen_by(folder: Path) -> int:
+        return len(scores.select("isic_id").unique().join(held_out_scores(folder), on="isic_id", how="semi"))
+
     first, *others = [scored(folder, name) for folder, name in zip(models, names, strict=True)]
     scores = functools.reduce(lambda above, below: above.vstack(below), others, first)
     write_scores(out, scores)
@@ -107,6 +115,7 @@ def score_images(
         models=tuple(names),
         lesions=scores["isic_id"].n_unique(),
         bad=tuple(bad),
+        trained_on={name: known for folder, name in zip(models, names, strict=True) if (known := seen_by(folder))},
         seconds=round(seconds, 3),
         images_per_second=round(networks * len(rows.frame) / seconds, 1),
     )
@@ -170,6 +179,9 @@ def predict_image_cli(
     )
     if made.bad and not output.is_json:
         output.warn(f"no score of {few_of(made.bad)}")
+    if not output.is_json:
+        for name, count in made.trained_on.items():
+            output.warn(f"{name} was trained on {count:,} of these lesions: scores to trust are in its oof.parquet")
     output.result(
         made,
         f"{made.file}: {made.lesions:,} lesions scored by {', '.join(made.models)} in {made.seconds:.1f} s "

@@ -228,12 +228,14 @@ def train_image_cli(
     }
     try:
         configs = [_changed(read_image_config(one), seeds, changes) for one in model or [_MODEL]]
+        outs = _outs(out, configs)
+        _warn_of_threads(output, configs, workers)
         rows = lesions_of(data, metadata, images, past_images or ())
         trained = train_images(
             rows,
-            folds_of(folds, folds_count, rows, data, output),
+            folds_of(folds, folds_count, rows, data, metadata, output),
             configs,
-            _outs(out, configs),
+            outs,
             workers=workers,
             readers=readers,
             parts=parts,
@@ -260,10 +262,22 @@ def _changed(config: ImageConfig, seeds: int | None, changes: Mapping[str, objec
         raise InputError(f"model {config.name}: {error}") from error
 
 
+def _warn_of_threads(output: Output, configs: Sequence[ImageConfig], workers: int) -> None:
+    """Warn of more threads than there are cores: they wait for each other, and training all but stands still."""
+    threads, cores = configs[0].threads * max(1, workers), os.cpu_count() or 1
+    if configs[0].threads > 1 and threads > cores:
+        output.warn(f"{threads} threads on {cores} cores slow each other down; lower --threads or --workers")
+
+
 def _outs(out: Path | None, configs: Sequence[ImageConfig]) -> list[Path]:
     if out is not None and len(configs) == 1:
-        return [out]
-    return [(out or Path("models")) / config.name for config in configs]
+        outs = [out]
+    else:
+        outs = [(out or Path("models")) / config.name for config in configs]
+    for place in outs:
+        if place.exists() and not place.is_dir():
+            raise InputError(f"{place}: is a file", fix="Name a folder with --out")
+    return outs
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -287,9 +301,10 @@ def _print(output: Output, trained: Sequence[TrainedImageModel]) -> None:
     for one in trained:
         if one.bad:
             output.warn(f"{one.model}: left out {few_of(one.bad)}")
+        networks = f"{one.networks} network{'s' * (one.networks > 1)}"
         past = f" and {one.past_lesions:,} past ones" if one.past_lesions else ""
         output.note(
-            f"{one.model}: {one.networks} networks of {one.backbone} on {one.lesions:,} lesions{past}, folds by "
+            f"{one.model}: {networks} of {one.backbone} on {one.lesions:,} lesions{past}, folds by "
             f"{one.scheme}; {one.seconds_per_epoch:.1f} s an epoch, {one.images_per_second:.0f} images/s, at most "
             f"{one.peak_bytes / 2**30:.2f} GiB; in {one.out}"
         )

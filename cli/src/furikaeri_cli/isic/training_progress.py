@@ -37,12 +37,12 @@ def showing_training(output: Output, total: int) -> Iterator[Callable[[TrainingP
             yield draw
 
 
-def told_of(network: NetworkProgress) -> str:
-    """Return where a network is, in about forty letters."""
-    speed = f"{network.images_per_second:.0f}/s"
-    return (
-        f"epoch {network.epoch}/{network.epochs}, loss {network.loss:.4f}, {speed}, {clock(network.seconds_left)} left"
-    )
+def told_of(network: NetworkProgress, is_narrow: bool = False) -> str:
+    """Return where a network is, in about fifty letters, or about thirty."""
+    loss, left = f"loss {network.loss:.4f}", f"{clock(network.seconds_left)} left"
+    if is_narrow:
+        return f"{network.epoch}/{network.epochs}, {loss}, {left}"
+    return f"epoch {network.epoch}/{network.epochs}, {loss}, {network.images_per_second:.0f}/s, {left}"
 
 
 def clock(seconds: float) -> str:
@@ -86,7 +86,8 @@ def _bars(output: Output, total: int) -> Iterator[Callable[[TrainingProgress], N
 
     console = output.console(stderr=True)
     text = (TextColumn("{task.description}"), TextColumn("{task.fields[told]}"))
-    columns = (text[0], BarColumn(bar_width=12), text[1]) if console.width >= _WIDTH_OF_BARS else text
+    is_narrow = console.width < _WIDTH_OF_BARS
+    columns = text if is_narrow else (text[0], BarColumn(bar_width=12), text[1])
     with Progress(*columns, console=console, transient=True) as bars:
         everything = bars.add_task("networks", total=total, told=f"0 of {total}")
         shown: dict[str, TaskID] = {}
@@ -104,6 +105,6 @@ def _bars(output: Output, total: int) -> Iterator[Callable[[TrainingProgress], N
             for key, network in here.items():
                 if key not in shown:
                     shown[key] = bars.add_task(key, total=network.steps, told="")
-                bars.update(shown[key], completed=network.step, told=told_of(network))
+                bars.update(shown[key], completed=network.step, told=told_of(network, is_narrow))
 
         yield draw

@@ -43,8 +43,9 @@ class ImageConfig:
         early_stopping: stop when the held-out rows' pAUC has not risen for so many epochs and keep the best; their
             scores are then a little too good. None: never.
         batch: pictures of a step, at least 1.
-        pieces: into how many parts a step is cut, at most `batch`. They are computed one after the other, or side by
-            side where several processes train one network; which of both does not change what is learnt.
+        pieces: into how many parts a step is cut, at most `batch`, and at most half of it for a backbone with batch
+            norms. They are computed one after the other, or side by side where several processes train one network;
+            which of both does not change what is learnt.
         optimiser: Adam with decoupled weight decay ("adamw") or without any decay ("adam").
         lr_head: learning rate of the heads, above 0, at its highest.
         lr_backbone: of the backbone, at least 0; 0 leaves it as it began, and its batch statistics too.

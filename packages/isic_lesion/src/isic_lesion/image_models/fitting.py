@@ -21,9 +21,9 @@ from isic_lesion.image_models.failures import name_of_fit, not_finite, out_of_me
 from isic_lesion.image_models.heads import heads_of
 from isic_lesion.image_models.held_out import held_out_pauc, rows_to_measure
 from isic_lesion.image_models.learner import Learner, new_learner
-from isic_lesion.image_models.learning import Outcome, take_step
 from isic_lesion.image_models.moving_average import standing_in
 from isic_lesion.image_models.objectives import truths_of
+from isic_lesion.image_models.one_step import Outcome, take_step
 from isic_lesion.image_models.optimisation import rates_at
 from isic_lesion.image_models.pictures import load_batches, open_pictures
 from isic_lesion.image_models.processes import Processes, joined, own_device

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from isic_lesion.image_models.learning import Outcome
+from isic_lesion.image_models.one_step import Outcome
 from isic_lesion.image_models.optimisation import rates_at
 from isic_lesion.image_models.progress import EpochRecord, Progress
 from isic_lesion.image_models.step_plan import Plan, Step
