@@ -17,7 +17,7 @@ from furikaeri_common.errors import InputError
 from isic_lesion.data.schema import HOSPITALS
 from isic_lesion.image_models.config import AUXILIARY, ImageConfig
 from isic_lesion.image_models.heads import CATEGORIES, KINDS, Head, heads_of
-from isic_lesion.image_models.objectives import Scale, losses, total_loss, totals_of, truths_of
+from isic_lesion.image_models.objectives import Scale, losses, total_loss, totals_of, truths_of, untaught
 from isic_lesion.image_models.rows import ImageRows, row_schema
 
 torch = pytest.importorskip("torch")
@@ -244,3 +244,12 @@ def test_columns_that_are_not_the_outputs_are_refused() -> None:
     outputs, labels, weights = batch_of(3, 2)
     with pytest.raises(ValueError, match="expected 11 columns, got 10"):
         losses(outputs, labels[:, 1:], weights, weights.sum(0))
+
+
+def test_heads_that_no_row_tells_anything_of_are_named() -> None:
+    config = ImageConfig(name="a", backbone="b", auxiliary={"lesion_id": 0.1, "sex": 0.1, "age": 0.1})
+    assert untaught(rows_of(target=[0, 1], sex=["male", None]), config) == ("lesion_id", "age")
+    assert (
+        untaught(rows_of(target=[0, 1], sex=["male", None], age_approx=[5.0, None], lesion_id=["x", None]), config)
+        == ()
+    )

@@ -231,6 +231,7 @@ def train_image_cli(
         outs = _outs(out, configs)
         _warn_of_threads(output, configs, workers)
         rows = lesions_of(data, metadata, images, past_images or ())
+        _warn_of_untaught(output, rows, configs)
         trained = train_images(
             rows,
             folds_of(folds, folds_count, rows, data, metadata, output),
@@ -249,6 +250,14 @@ def train_image_cli(
         raise typer.Exit(error.exit_code) from error
     if is_first:
         _print(output, trained)
+
+
+def _warn_of_untaught(output: Output, rows: ImageRows, configs: Sequence[ImageConfig]) -> None:
+    from isic_lesion.image_models.objectives import untaught
+
+    for config in configs:
+        if names := untaught(rows, config):
+            output.warn(f"{config.name}: no lesion tells anything of {', '.join(names)}, so nothing is learnt of it")
 
 
 def _changed(config: ImageConfig, seeds: int | None, changes: Mapping[str, object]) -> ImageConfig:

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isic_lesion.image_models.heads import CATEGORIES, KINDS, TARGET, Head
+from isic_lesion.image_models.heads import CATEGORIES, KINDS, TARGET, Head, heads_of
 from isic_lesion.labels import soft_labels
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
+    from isic_lesion.image_models.config import ImageConfig
     from isic_lesion.image_models.rows import ImageRows
 
-__all__ = ["Scale", "Truths", "losses", "total_loss", "totals_of", "truths_of"]
+__all__ = ["Scale", "Truths", "losses", "total_loss", "totals_of", "truths_of", "untaught"]
 
 _COLUMNS = {
     "site": "anatom_site_general",
@@ -137,6 +138,13 @@ def totals_of(truths: Truths, step_rows: NDArray[np.int64]) -> NDArray[np.float3
     """Return each head's weight of known rows among those of a whole step; float32, shape (H,)."""
     totals: NDArray[np.float32] = truths.weights[step_rows].sum(axis=0, dtype=np.float64).astype(np.float32)
     return totals
+
+
+def untaught(rows: ImageRows, config: ImageConfig) -> tuple[str, ...]:
+    """Return the heads beside the target's that no row tells anything of: they would learn nothing, without a word."""
+    heads = heads_of(config)
+    totals = totals_of(truths_of(rows, heads, np.arange(len(rows.frame))), np.arange(len(rows.frame)))
+    return tuple(head.name for head, total in zip(heads, totals, strict=True) if total == 0)
 
 
 def losses(outputs: Mapping[str, Any], labels: Any, weights: Any, totals: Any) -> dict[str, Any]:
