@@ -173,7 +173,10 @@ def test_damaged_pictures_are_named(invoke, made: Made, tmp_path: Path) -> None:
     assert "1 of 72 pictures is damaged: ISIC_10006" in err
     code, _, err = invoke("isic", "train-image", *options, "--on-bad", "skip", "--parts", "all", "--quiet")
     assert code == 0
-    assert err == "warning: quick: left out 1 damaged picture: ISIC_10006\n"
+    assert err == (
+        "warning: quick: left out 1 damaged picture: ISIC_10006\n"
+        "warning: quick: no lesion tells anything of lesion_id, so nothing was learnt of it\n"
+    )
     code, _, err = invoke(
         *("isic", "predict-image", tmp_path / "m" / "m", "--images", tmp_path / "images.hdf5", "--on-bad", "skip"),
         *("--data", made.data, "--split", "train", "--out", tmp_path / "s.parquet", "--quiet"),

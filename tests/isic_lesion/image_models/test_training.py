@@ -211,15 +211,35 @@ def test_progress_is_told_network_by_network(trained: Trained) -> None:
     assert [(event.done, event.total) for event in finished] == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_models_of_one_name_and_other_settings_keep_their_own_networks(made: Made, tmp_path: Path) -> None:
+    configs = {epochs: dataclasses.replace(TINY, epochs=epochs) for epochs in (1, 2)}
+    first = {epochs: digests(_trained(made, config, tmp_path / f"{epochs}")) for epochs, config in configs.items()}
+    assert len({found["weights/fold-0-seed-42.safetensors"] for found in first.values()}) == 2
+    events = list[TrainingProgress]()
+    for epochs, config in configs.items():
+        assert digests(_trained(made, config, tmp_path / f"{epochs}", events.append)) == first[epochs]
+    assert {event.event for event in events} == {"reused"}
+
+
+def _trained(
+    made: Made, config: ImageConfig, out: Path, tell: Callable[[TrainingProgress], None] | None = None
+) -> Path:
+    train_image_models(made.rows, made.folds, [config], [out], engine=HERE, parts="folds", on_progress=tell)
+    return out
+
+
 def test_nothing_is_trained_twice_and_nothing_is_left_behind(
     made: Made, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, events = digests(trained.out), list[TrainingProgress]()
     model = (trained.out / "model.json").read_bytes()
     unfinished = trained.out.parent / ".image-parts" / "unfinished"
-    key = folder_name("tiny all-seed-42")
-    for name in (f"{key}-0123.safetensors", f".{key}-0123.safetensors.45.part"):  # of other settings, killed
+    key = folder_name("tiny all-seed-42 0123456789ab")  # of other settings
+    long_ago = time.time() - 2 * 24 * 60 * 60
+    for name in (f"{key}.safetensors", f".{key}.safetensors.45.part"):  # killed
         (unfinished / name).touch()
+        os.utime(unfinished / name, (long_ago, long_ago))
+    (unfinished / f"{key}0.safetensors").touch()  # at work
     packed = pl.DataFrame.write_parquet
     monkeypatch.setattr(  # another version of Parquet's writer is no other lesions
         pl.DataFrame,
@@ -233,14 +253,15 @@ def test_nothing_is_trained_twice_and_nothing_is_left_behind(
     train_image_models(made.rows, made.folds, [TINY], [trained.out], engine=HERE)
     assert (trained.out / "model.json").read_bytes() == model
     assert digests(trained.out) == before
-    assert not [*unfinished.iterdir(), *(unfinished.parent / "progress").iterdir()]
+    assert [file.name for file in unfinished.iterdir()] == [f"{key}0.safetensors"]
+    assert not [*(unfinished.parent / "progress").iterdir()]
 
 
 def test_weights_take_their_place_on_the_disk_once(
     made: Made, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, file = trained.out.parent / ".image-parts", "weights/fold-0-seed-42.safetensors"
-    part = store / "finished" / folder_name("tiny fold-0-seed-42") / "weights.safetensors"
+    (part,) = (store / "finished").glob("tiny_fold-0-seed-42_*/weights.safetensors")
     assert (trained.out / file).samefile(part)
 
     def refuse(*names: object) -> None:
@@ -296,7 +317,7 @@ def test_interrupted_training_goes_on_to_the_same_bytes(
         train_image_models(made.rows, made.folds, [TINY], [out], engine=HERE)
     assert not out.exists()
     (state,) = (tmp_path / ".image-parts" / "unfinished").iterdir()
-    assert state.name.startswith("tiny_fold-1-seed-42-")
+    assert state.name.startswith("tiny_fold-1-seed-42_")
     first_steps: dict[int | None, int] = {}
 
     class Noting(ProgressFile):
@@ -555,8 +576,8 @@ def test_where_a_network_is_can_be_read_by_another_process(tmp_path: Path) -> No
 
     told: list[tuple[NetworkProgress, ...]] = []
     common = {"fold": 0, "seed": 1, "losses": {}, "lr_head": 1.0, "lr_backbone": 1.0, "gradient_norm": 1.0}
-    with watching(tmp_path, ["m fold-0-seed-1"], told.append):
-        tell = ProgressFile(tmp_path, "m fold-0-seed-1")
+    with watching(tmp_path, ["m fold-0-seed-1 0123"], told.append):
+        tell = ProgressFile(tmp_path, "m fold-0-seed-1 0123", "m fold-0-seed-1")
         for step in (1, 2):
             tell(
                 StepReport(

@@ -231,7 +231,6 @@ def train_image_cli(
         outs = _outs(out, configs)
         _warn_of_threads(output, configs, workers)
         rows = lesions_of(data, metadata, images, past_images or ())
-        _warn_of_untaught(output, rows, configs)
         trained = train_images(
             rows,
             folds_of(folds, folds_count, rows, data, metadata, output),
@@ -250,14 +249,15 @@ def train_image_cli(
         raise typer.Exit(error.exit_code) from error
     if is_first:
         _print(output, trained)
+        _warn_of_untaught(output, rows, configs)
 
 
 def _warn_of_untaught(output: Output, rows: ImageRows, configs: Sequence[ImageConfig]) -> None:
     from isic_lesion.image_models.objectives import untaught
 
-    for config in configs:
+    for config in configs if not output.is_json else ():
         if names := untaught(rows, config):
-            output.warn(f"{config.name}: no lesion tells anything of {', '.join(names)}, so nothing is learnt of it")
+            output.warn(f"{config.name}: no lesion tells anything of {', '.join(names)}, so nothing was learnt of it")
 
 
 def _changed(config: ImageConfig, seeds: int | None, changes: Mapping[str, object]) -> ImageConfig:

@@ -24,15 +24,29 @@ from isic_lesion.image_models.processes import Processes, add_up, joined, own_de
 from isic_lesion.image_models.training_inputs import read_shared
 from isic_lesion.image_models.training_progress import ProgressFile
 
-__all__ = ["PROGRESS", "UNFINISHED", "key_of", "train_network"]
+__all__ = ["PROGRESS", "UNFINISHED", "checkpoint_of", "key_of", "name_of_network", "train_network"]
 
 UNFINISHED, PROGRESS = "unfinished", "progress"
 """Folders beside the one of finished networks."""
 
 
-def key_of(config: ImageConfig, part: Part) -> str:
-    """Return a network's name among all that are trained."""
+def name_of_network(config: ImageConfig, part: Part) -> str:
+    """Return what people call a network."""
     return f"{config.name} {part.name}"
+
+
+def key_of(config: ImageConfig, part: Part, inputs: Mapping[str, Any]) -> str:
+    """Return the key of a network's task.
+
+    It tells the inputs too: models of one name that are trained at once, of other settings or lesions, share a folder
+    of parts and must not take each other's networks for their own.
+    """
+    return f"{name_of_network(config, part)} {fingerprint(inputs)[:12]}"
+
+
+def checkpoint_of(root: Path, key: str) -> Path:
+    """Return the file that keeps the state of a training."""
+    return root / UNFINISHED / f"{folder_name(key)}.safetensors"
 
 
 def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
@@ -50,7 +64,7 @@ def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
     config = config_from(ImageConfig, {**inputs["config"], "seeds": [inputs["seed"]]}, source="the task")
     part = Part(inputs["fold"], inputs["seed"])
     train, held_out = shared.split(part.fold)
-    key = key_of(config, part)
+    key = key_of(config, part, inputs)
     device = own_device(config.device)
     with joined(device) as processes:
         fitted = fit(
@@ -60,9 +74,9 @@ def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
             fold=part.fold,
             seed=part.seed,
             held_out=held_out if config.early_stopping is not None else None,
-            checkpoint=_checkpoint(root, key, inputs),
+            checkpoint=checkpoint_of(root, key),
             workers=shared.readers,
-            on_step=ProgressFile(root / PROGRESS, key),
+            on_step=ProgressFile(root / PROGRESS, key, name_of_network(config, part)),
         )
         with settled_arithmetic(config.threads, device):
             own = log_odds_of(
@@ -93,10 +107,6 @@ def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
         "bad": list(fitted.bad),
         "history": [{**epoch._asdict(), "losses": dict(epoch.losses)} for epoch in fitted.history],
     }
-
-
-def _checkpoint(root: Path, key: str, inputs: Mapping[str, Any]) -> Path:
-    return root / UNFINISHED / f"{folder_name(key)}-{fingerprint(inputs)[:12]}.safetensors"
 
 
 def _summed(log_odds: NDArray[np.float64], processes: Processes, device: str) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +20,14 @@ from furikaeri_common.tasks import Engine, Progress, Task, require_all, run_task
 from isic_lesion.boosters.cross_validation import Part
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.folder import read_image_record
-from isic_lesion.image_models.network_task import PROGRESS, UNFINISHED, key_of, train_network
+from isic_lesion.image_models.network_task import (
+    PROGRESS,
+    UNFINISHED,
+    checkpoint_of,
+    key_of,
+    name_of_network,
+    train_network,
+)
 from isic_lesion.image_models.records import ImageModelRecord, Parts, image_parts
 from isic_lesion.image_models.results import write_results
 from isic_lesion.image_models.training_inputs import Prepared, check_configs, prepare, refuse_other
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["num_networks", "train_image_models"]
 
 _VERSION = "1"
+_A_DAY = 24 * 60 * 60.0  # seconds
 _STORE, _FINISHED = ".image-parts", "finished"
 _ENDS = {"InputError: ": InputError, "WorkError: ": WorkError, "MissingExtraError: ": InputError}
 
@@ -70,8 +78,8 @@ def train_image_models(
         parts: which networks a model gets; with "all" there are no out-of-fold scores.
         on_bad: damaged pictures are refused by id before anything is trained, or are neither trained on nor scored.
         workers: processes that read pictures, for each network that is in training; 0: the one that trains.
-        store: the folder of parts; None: `.image-parts` beside the first model's. It may be deleted once the models
-            are whole.
+        store: the folder of parts; None: `.image-parts` beside the first model's. It keeps what was trained with
+            other settings too, and may be deleted once the models are whole.
         replace_other: replace a model of other settings or data that a folder holds; else refuse to. Other seeds
             or parts are no other model.
         on_progress: told of each network, and about once a second of those in training; in a thread of its own then.
@@ -139,6 +147,7 @@ def _train_all(
 
     def run(some: Sequence[tuple[int, Part]], how: Sequence[ImageConfig]) -> None:
         tasks = [_task(prepared, number, how[number], part) for number, part in some]
+        names = {task.key: name_of_network(how[number], part) for task, (number, part) in zip(tasks, some, strict=True)}
         before = sum(map(len, found))
 
         def tell(event: Progress) -> None:
@@ -146,31 +155,31 @@ def _train_all(
             _raise_at_once(event)
             settled = before + event.done
             if event.event in ("reused", "finished"):
-                _forget_unfinished(root, event.key)
+                _forget_unfinished(root, event.key, names[event.key])
             if on_progress is not None:
                 seconds = time.monotonic() - began
-                on_progress(TrainingProgress(event.event, event.key, settled, total, event.error, seconds))
+                on_progress(TrainingProgress(event.event, names[event.key], settled, total, event.error, seconds))
 
-        report = run_tasks(
-            train_network,
-            tasks,
-            store=root / _FINISHED,
-            engine=engine,
-            threads=how[0].threads,
-            version=_VERSION,
-            on_progress=tell,
-        )
+        with _watching(root, names, total, began, on_progress, lambda: settled):
+            report = run_tasks(
+                train_network,
+                tasks,
+                store=root / _FINISHED,
+                engine=engine,
+                threads=how[0].threads,
+                version=_VERSION,
+                on_progress=tell,
+            )
         require_all(report)
         for (number, part), stored in zip(some, report.finished.values(), strict=True):
             found[number][part] = stored
 
     asked = [(number, part) for number, config in enumerate(configs) for part in image_parts(config, num_folds, parts)]
     later = [(number, part) for number, part in asked if part.fold is None and configs[number].early_stopping]
-    with _watching(root, configs, asked, total, began, on_progress, lambda: settled):
-        run([one for one in asked if one not in later], configs)
-        on_all = [_on_all_rows(config, networks) for config, networks in zip(configs, found, strict=True)]
-        if later:
-            run(later, on_all)
+    run([one for one in asked if one not in later], configs)
+    on_all = [_on_all_rows(config, networks) for config, networks in zip(configs, found, strict=True)]
+    if later:
+        run(later, on_all)
     for number, config in enumerate(configs):
         groups: tuple[tuple[Parts, ImageConfig], ...] = (("folds", config), ("all", on_all[number]))
         for group, how in groups:
@@ -187,7 +196,8 @@ def _place(part: Part) -> tuple[bool, int, int]:
 
 
 def _task(prepared: Prepared, number: int, config: ImageConfig, part: Part) -> Task:
-    return Task(key_of(config, part), prepared.inputs_of(number, config, part))
+    inputs = prepared.inputs_of(number, config, part)
+    return Task(key_of(config, part, inputs), inputs)
 
 
 def _stored(prepared: Prepared, root: Path, number: int, config: ImageConfig, part: Part) -> Stored | None:
@@ -206,8 +216,7 @@ def _on_all_rows(config: ImageConfig, networks: Mapping[Part, Stored]) -> ImageC
 
 def _watching(
     root: Path,
-    configs: Sequence[ImageConfig],
-    asked: Sequence[tuple[int, Part]],
+    keys: Collection[str],
     total: int,
     began: float,
     on_progress: Callable[[TrainingProgress], None] | None,
@@ -215,7 +224,6 @@ def _watching(
 ) -> contextlib.AbstractContextManager[None]:
     if on_progress is None:
         return contextlib.nullcontext()
-    keys = [key_of(configs[number], part) for number, part in asked]
     return watching(
         root / PROGRESS,
         keys,
@@ -232,10 +240,17 @@ def _raise_at_once(event: Progress) -> None:
             raise kind(event.error.removeprefix(prefix))
 
 
-def _forget_unfinished(root: Path, key: str) -> None:
-    """Remove what is left of a network's training, of earlier settings too, and what was half-written when killed."""
+def _forget_unfinished(root: Path, key: str, name: str) -> None:
+    """Remove what is left of a network's training, half-written files too.
+
+    What other settings of the network left goes once nobody has touched it for a day: till then it may be at work.
+    """
     forget(root / PROGRESS, [key])
-    for pattern in (f"{folder_name(key)}-*", f".{folder_name(key)}-*.part"):
-        for file in (root / UNFINISHED).glob(pattern):
-            with contextlib.suppress(OSError):
+    own = checkpoint_of(root, key).name
+    readable = folder_name(name).rpartition("-")[0]
+    for file in (root / UNFINISHED).glob("*"):
+        plain = file.name.removeprefix(".")
+        with contextlib.suppress(OSError):
+            is_old = plain.startswith(f"{readable}_") and file.stat().st_mtime < time.time() - _A_DAY
+            if plain.startswith(own) or is_old:
                 file.unlink()

@@ -79,12 +79,13 @@ class ProgressFile:
 
     Args:
         folder: of the files; made if it is missing.
-        key: the network.
+        key: of the network's task.
+        name: of the network.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, name: str) -> None:
         self._path = _file(folder, key)
-        self._key = key
+        self._name = name
         self._loss = self._seconds = self._images = self._weight = 0.0
         self._wrote_at = 0.0
         with contextlib.suppress(OSError):
@@ -101,7 +102,7 @@ class ProgressFile:
             return
         self._wrote_at = now
         progress = NetworkProgress(
-            key=self._key,
+            key=self._name,
             epoch=report.epoch,
             epochs=report.epochs,
             step=report.step,
@@ -124,7 +125,7 @@ def watching(
 
     Args:
         folder: of the files.
-        keys: the networks that are of interest.
+        keys: of the tasks that are of interest.
         tell: called in a thread of its own, with the networks that are in training, by key.
     """
     over = threading.Event()
