@@ -138,7 +138,7 @@ def test_scores_of_other_folds_are_refused(tmp_path: Path) -> None:
         read_scores(file, folds)
     assert str(caught.value) == (
         f"{file}: gbdt: {first} was held out in fold {theirs[first]}, but is in fold {ours[first]} of the folds"
-        f" ({differing} rows in all). Score the model again with these folds"
+        f" ({differing} rows in all). Give the folds that it was scored with, or score the model again with these"
     )
     few = Folds(frame=folds.frame[1:], scheme="patients", num_folds=5, seed=0)
     with pytest.raises(InputError, match="gbdt: ISIC_00 is in fold 1, but not in the folds at all"):

@@ -87,7 +87,7 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, text: str, message: s
 
 
 def test_neither_a_name_nor_a_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"small-lito: no image model of this name and no such file\. By name there"):
+    with pytest.raises(InputError, match=r"small-lito: no image model .* no such file\. Did you mean small-lite0\?"):
         read_image_config("small-lito")
     with pytest.raises(InputError, match="cannot be read"):
         read_image_config(str(tmp_path))

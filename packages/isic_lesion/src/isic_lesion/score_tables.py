@@ -151,7 +151,7 @@ def _checked(frame: DataFrame, path: str, folds: Folds | None) -> DataFrame:
         (known & ~outside & ~held_out).fill_null(value=False),
         path,
         "{model}: {isic_id} was held out in fold {fold}, but is in fold {expected} of the folds",
-        fix="Score the model again with these folds",
+        fix="Give the folds that it was scored with, or score the model again with these",
     )
     return frame
 

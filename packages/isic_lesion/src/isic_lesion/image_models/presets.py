@@ -6,6 +6,7 @@ pictures are augmented, and the weights of the further heads.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -141,9 +142,10 @@ def read_image_config(name_or_file: str) -> ImageConfig:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        near = difflib.get_close_matches(name_or_file, IMAGE_PRESETS, n=1)
         raise InputError(
             f"{name_or_file}: no image model of this name and no such file",
-            fix=f"By name there are: {', '.join(IMAGE_PRESETS)}",
+            fix=f"Did you mean {near[0]}?" if near else f"By name there are: {', '.join(IMAGE_PRESETS)}",
         ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
