@@ -162,7 +162,10 @@ def test_a_process_that_fails_is_told_in_one_line(ready: Pictures) -> None:
 
 
 LOOP = """
+import signal
 import sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background process of a shell ignores
 from isic_lesion.image_models.reading import Place, ReadingSpec
 from isic_lesion.image_models.reading_processes import ReadingProcesses
 
