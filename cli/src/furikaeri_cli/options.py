@@ -16,6 +16,8 @@ __all__ = [
     "Device",
     "Json",
     "Leanings",
+    "LesionPictures",
+    "LesionTable",
     "Model",
     "Models",
     "PromptName",
@@ -53,6 +55,12 @@ Weights = Annotated[
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone, without notes.")]
+LesionTable = Annotated[
+    Path | None, typer.Option("--metadata", metavar="FILE", help="A table of lesions instead of the folder's.")
+]
+LesionPictures = Annotated[
+    Path | None, typer.Option("--images", metavar="FILE", help="An HDF5 file of pictures instead of the folder's.")
+]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds the runs.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The seed of everything random.")]
 Table = Annotated[

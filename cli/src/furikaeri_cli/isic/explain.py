@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from furikaeri_cli.isic.image_inputs import few_of, lesions_of
-from furikaeri_cli.options import Json, Quiet, Runs
+from furikaeri_cli.options import Json, LesionPictures, LesionTable, Quiet, Runs
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
@@ -130,12 +130,8 @@ def explain_cli(
         Path | None,
         typer.Option("--data", metavar="FOLDER", help="Holds the table of lesions and their pictures; else `data`."),
     ] = None,
-    metadata: Annotated[
-        Path | None, typer.Option("--metadata", metavar="FILE", help="A table of lesions instead of the folder's.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", metavar="FILE", help="An HDF5 file of pictures instead of the folder's.")
-    ] = None,
+    metadata: LesionTable = None,
+    images: LesionPictures = None,
     split: Annotated[Literal["train", "test"], typer.Option("--split", help="Which table of the folder.")] = "train",
     top: Annotated[int, typer.Option("--top", min=1, max=500, help="How many lesions, where none is named.")] = 12,
     fold: Annotated[

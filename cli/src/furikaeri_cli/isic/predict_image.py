@@ -12,7 +12,7 @@ import typer
 
 from furikaeri_cli.isic.image_inputs import few_of, lesions_of
 from furikaeri_cli.isic.picture_progress import showing_pictures
-from furikaeri_cli.options import Json, Quiet
+from furikaeri_cli.options import Json, LesionPictures, LesionTable, Quiet
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
@@ -127,12 +127,8 @@ def predict_image_cli(
         Path | None,
         typer.Option("--data", metavar="FOLDER", help="Holds the lesions' table and pictures; else `data`."),
     ] = None,
-    metadata: Annotated[
-        Path | None, typer.Option("--metadata", metavar="FILE", help="A table of lesions instead of the folder's.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", metavar="FILE", help="An HDF5 file of pictures instead of the folder's.")
-    ] = None,
+    metadata: LesionTable = None,
+    images: LesionPictures = None,
     split: Annotated[
         Literal["train", "test"], typer.Option("--split", help="Which of the folder's tables is scored.")
     ] = "test",

@@ -12,7 +12,7 @@ import typer
 
 from furikaeri_cli.isic.image_inputs import few_of, folds_of, lesions_of
 from furikaeri_cli.isic.training_progress import showing_training
-from furikaeri_cli.options import Json, Quiet, Workers
+from furikaeri_cli.options import Json, LesionPictures, LesionTable, Quiet, Workers
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
@@ -139,12 +139,8 @@ def train_image_cli(
         Path | None,
         typer.Option("--data", metavar="FOLDER", help="Holds train-metadata.csv and train-image.hdf5; else `data`."),
     ] = None,
-    metadata: Annotated[
-        Path | None, typer.Option("--metadata", metavar="FILE", help="A table of lesions instead of the folder's.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", metavar="FILE", help="An HDF5 file of pictures instead of the folder's.")
-    ] = None,
+    metadata: LesionTable = None,
+    images: LesionPictures = None,
     past_images: Annotated[
         list[Path] | None,
         typer.Option("--past-images", metavar="FOLDER", help="A past contest in the same layout. Repeatable."),

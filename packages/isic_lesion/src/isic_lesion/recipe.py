@@ -7,7 +7,6 @@ likewise a preset or all settings of an `ImageConfig`.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from furikaeri_common.configs import config_from
 from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
+from furikaeri_common.toml_files import read_toml
 from isic_lesion.boosters.config import HOSPITAL_SUFFIXES, BoosterConfig
 from isic_lesion.boosters.presets import over_preset
 from isic_lesion.folds.dealing import Scheme
@@ -131,16 +131,7 @@ def read_recipe(name_or_file: str) -> Recipe:
         InputError: if there is none, or it says what no recipe can; the message names the setting.
     """
     path = _FOLDER / f"{name_or_file}.toml" if name_or_file in RECIPES else Path(name_or_file)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{name_or_file}: no recipe of this name, and no such file", fix=f"By name there are: {', '.join(RECIPES)}"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no TOML ({error})") from error
+    document = read_toml(path, asked=name_or_file, what="recipe", names=RECIPES)
     return recipe_from(document, source=name_or_file)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+
+from isic_lesion.setting_checks import check_name, check_whole, checked_seeds, refuse
 
 __all__ = ["HOSPITAL_SUFFIXES", "ARRAY_LIBRARIES", "BoosterConfig", "HospitalFeatures", "Library"]
 
@@ -24,9 +25,6 @@ HospitalFeatures = Literal["with", "without", "blanked"]
 
 HOSPITAL_SUFFIXES: Mapping[HospitalFeatures, str] = {"with": "", "without": "-no-hospital", "blanked": "-blanked"}
 """What the variants of a model have behind its name."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LARGEST_SEED = 2**31 - 1  # both libraries keep a seed in 32 signed bits
 
 _XGBOOST = """
     alpha base_score colsample_bylevel colsample_bynode colsample_bytree eta gamma grow_policy interaction_constraints
@@ -100,29 +98,28 @@ class BoosterConfig:
 
     def __post_init__(self) -> None:
         """Check every field, and take copies of what could be changed from outside."""
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            _refuse("name", "letters, digits, '.', '_' and '-', at most 64, not a sign first", self.name)
+        check_name(self.name)
         _one_of("library", self.library, get_args(Library))
         _one_of("device", self.device, ("cpu", "gpu"))
         _one_of("hospital_features", self.hospital_features, ("with", "without", "blanked"))
-        _whole("rounds", self.rounds, at_least=1)
-        _whole("threads", self.threads, at_least=1)
+        check_whole("rounds", self.rounds, at_least=1)
+        check_whole("threads", self.threads, at_least=1)
         if self.early_stopping_rounds is not None:
-            _whole("early_stopping_rounds", self.early_stopping_rounds, at_least=1)
+            check_whole("early_stopping_rounds", self.early_stopping_rounds, at_least=1)
         if self.negatives_per_positive is not None and not _number(self.negatives_per_positive) > 0:
-            _refuse("negatives_per_positive", "a number above 0", self.negatives_per_positive)
+            refuse("negatives_per_positive", "a number above 0", self.negatives_per_positive)
         if self.least_positive_ratio is not None and not 0 < _number(self.least_positive_ratio) <= 1:
-            _refuse("least_positive_ratio", "a number in (0, 1]", self.least_positive_ratio)
+            refuse("least_positive_ratio", "a number in (0, 1]", self.least_positive_ratio)
         _one_of("soft_labels", self.soft_labels, (True, False))
-        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        object.__setattr__(self, "seeds", checked_seeds(self.seeds))
         object.__setattr__(self, "params", _params(self.library, self.params))
         object.__setattr__(self, "feature_noise", _noise(self.feature_noise))
         if self.library in ARRAY_LIBRARIES and self.early_stopping_rounds is not None:
-            _refuse("early_stopping_rounds", f"none for {self.library}", self.early_stopping_rounds)
+            refuse("early_stopping_rounds", f"none for {self.library}", self.early_stopping_rounds)
         if self.library in ARRAY_LIBRARIES and self.device == "gpu":
-            _refuse("device", f"'cpu' for {self.library}", self.device)
+            refuse("device", f"'cpu' for {self.library}", self.device)
         if "device_type" in self.params and self.device == "cpu":
-            _refuse("params.device_type", "device = 'gpu' beside it", self.params["device_type"])
+            refuse("params.device_type", "device = 'gpu' beside it", self.params["device_type"])
 
     def to_json(self) -> dict[str, Any]:
         """Return the configuration as JSON has it; `from_json` makes an equal one of it."""
@@ -149,41 +146,23 @@ class BoosterConfig:
 
 def _params(library: str, params: Any) -> dict[str, bool | int | float | str]:
     if not isinstance(params, Mapping):
-        _refuse("params", "names and values", params)
+        refuse("params", "names and values", params)
     for name, value in params.items():
         if name not in _PARAMS[library]:
             nearest = _nearest(str(name), sorted(_PARAMS[library]))
             raise ValueError(f"expected params of {library}, got {name!r}{nearest}")
         if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
-            _refuse(f"params.{name}", "text, a finite number, true or false", value)
+            refuse(f"params.{name}", "text, a finite number, true or false", value)
     return dict(params)
 
 
 def _noise(noise: Any) -> dict[str, float]:
     if not isinstance(noise, Mapping):
-        _refuse("feature_noise", "patterns and standard deviations", noise)
+        refuse("feature_noise", "patterns and standard deviations", noise)
     for pattern, deviation in noise.items():
         if not isinstance(pattern, str) or not pattern or not _number(deviation) >= 0:
-            _refuse(f"feature_noise.{pattern}", "a number of at least 0", deviation)
+            refuse(f"feature_noise.{pattern}", "a number of at least 0", deviation)
     return {pattern: float(deviation) for pattern, deviation in noise.items()}
-
-
-def _seeds(seeds: Any) -> tuple[int, ...]:
-    if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
-        _refuse("seeds", "a list of whole numbers", seeds)
-    kept = tuple(seeds)
-    if not kept or len(set(kept)) != len(kept):
-        _refuse("seeds", "at least one, each once", list(kept))
-    for seed in kept:
-        _whole("seeds", seed, at_least=0)
-        if seed > _LARGEST_SEED:
-            _refuse("seeds", f"at most {_LARGEST_SEED}", seed)
-    return kept
-
-
-def _whole(name: str, value: Any, *, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        _refuse(name, f"a whole number of at least {at_least}", value)
 
 
 def _number(value: Any) -> float:
@@ -195,11 +174,7 @@ def _number(value: Any) -> float:
 
 def _one_of(name: str, value: Any, choices: tuple[object, ...]) -> None:
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
-        _refuse(name, " or ".join(repr(choice) for choice in choices), value)
-
-
-def _refuse(name: str, expected: str, got: object) -> None:
-    raise ValueError(f"expected {name}: {expected}; got {got!r}")
+        refuse(name, " or ".join(repr(choice) for choice in choices), value)
 
 
 def _nearest(name: str, among: list[str]) -> str:

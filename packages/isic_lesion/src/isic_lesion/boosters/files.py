@@ -7,11 +7,11 @@ that is damaged, or refers to what is not there, is refused before anything is s
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.errors import InputError
+from furikaeri_common.toml_files import read_toml
 from isic_lesion.boosters.array_models import array_library
 from isic_lesion.boosters.booster import Booster
 from isic_lesion.boosters.config import BoosterConfig, Library
@@ -78,17 +78,7 @@ def read_config(name_or_file: str) -> BoosterConfig:
     if name_or_file in PRESETS:
         return PRESETS[name_or_file]
     path = Path(name_or_file)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(PRESETS)
-        raise InputError(
-            f"{name_or_file}: no model of this name and no such file", fix=f"By name there are: {known}"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no TOML ({error})") from error
+    document = read_toml(path, asked=name_or_file, what="model", names=tuple(PRESETS))
     try:
         return BoosterConfig.from_json(over_preset({"name": path.stem, **document}))
     except (ValueError, TypeError) as error:

@@ -29,13 +29,12 @@ from isic_lesion.bundle.proof import Proof, ProofConfig, prove, wanted_image_mod
 from isic_lesion.bundle.texts import NOTICE, readme_of
 from isic_lesion.features import CATALOGUE
 from isic_lesion.image_models.folder import read_image_record
-from isic_lesion.image_models.records import RECORD as IMAGE_RECORD
 from isic_lesion.image_models.records import ImageModelRecord
 from isic_lesion.image_models.records import file_of as weights_of
+from isic_lesion.model_documents import MODEL_DOCUMENT
 from isic_lesion.prediction import Predictor, open_predictor
 from isic_lesion.recipe import document_of
 from isic_lesion.run_layout import RunLayout
-from isic_lesion.table_models.folder import RECORD
 
 __all__ = ["Packed", "contents_of", "pack"]
 
@@ -125,7 +124,7 @@ def contents_of(run: Path, predictor: Predictor, *, proved: bool) -> dict[str, P
             contents[here.population(fit).as_posix()] = there.population(fit)
         for model in scorer.models:
             name = model.record.config.name
-            contents[(here.model(name) / RECORD).as_posix()] = there.model(name) / RECORD
+            contents[(here.model(name) / MODEL_DOCUMENT).as_posix()] = there.model(name) / MODEL_DOCUMENT
             used = {part.name for part in model.record.rounds if part.fold == fit}
             for booster in model.record.digests:
                 if PurePosixPath(booster).stem in used:
@@ -177,7 +176,7 @@ def _networks_of(folder: Path, predictor: Predictor) -> tuple[ImageModelRecord, 
             f"{folder}: has no networks {'of its folds' if of_folds else 'trained on all rows'}",
             fix="Copy the run's folder again, whole",
         )
-    return record, [IMAGE_RECORD, *(weights_of(part) for part in parts)]
+    return record, [MODEL_DOCUMENT, *(weights_of(part) for part in parts)]
 
 
 def _check_finished(run: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
+
+from isic_lesion.setting_checks import check_name, check_whole, checked_seeds, refuse
 
 __all__ = ["AUXILIARY", "Augmentation", "ImageConfig", "Optimiser", "Precision", "Schedule", "Views"]
 
@@ -18,9 +19,6 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 AUXILIARY = ("lesion_id", "past", "age", "sex", "site", "location", "hospital", "tile", "size", "diagnosis")
 """What else a network can be made to tell of a picture; see `objectives`."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,12 +101,11 @@ class ImageConfig:
 
     def __post_init__(self) -> None:
         """Check every field, and take copies of what could be changed from outside."""
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            _refuse("name", "letters, digits, '.', '_' and '-', at most 64, not a sign first", self.name)
+        check_name(self.name)
         for name in ("backbone", "weights", "device"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
-                _refuse(name, "a text", value)
+                refuse(name, "a text", value)
         for name, kind in (
             ("optimiser", Optimiser),
             ("schedule", Schedule),
@@ -117,15 +114,15 @@ class ImageConfig:
             ("precision", Precision),
         ):
             if getattr(self, name) not in get_args(kind):
-                _refuse(name, " or ".join(map(repr, get_args(kind))), getattr(self, name))
+                refuse(name, " or ".join(map(repr, get_args(kind))), getattr(self, name))
         for name in ("positive_repeats", "epochs", "batch", "pieces", "threads", "checkpoint_steps"):
-            _whole(name, getattr(self, name), at_least=1)
+            check_whole(name, getattr(self, name), at_least=1)
         if self.size is not None:
-            _whole("size", self.size, at_least=16)
+            check_whole("size", self.size, at_least=16)
         if self.early_stopping is not None:
-            _whole("early_stopping", self.early_stopping, at_least=1)
+            check_whole("early_stopping", self.early_stopping, at_least=1)
         if self.pieces > self.batch:
-            _refuse("pieces", f"at most batch ({self.batch})", self.pieces)
+            refuse("pieces", f"at most batch ({self.batch})", self.pieces)
         if self.negatives_per_positive is not None:
             _between("negatives_per_positive", self.negatives_per_positive, 0, math.inf, open_low=True)
         _between("lr_head", self.lr_head, 0, math.inf, open_low=True)
@@ -139,9 +136,9 @@ class ImageConfig:
             _between("ema", self.ema, 0, 1, open_low=True, open_high=True)
         for name in ("soft_labels", "bagging"):
             if not isinstance(getattr(self, name), bool):
-                _refuse(name, "true or false", getattr(self, name))
+                refuse(name, "true or false", getattr(self, name))
         object.__setattr__(self, "auxiliary", _auxiliary(self.auxiliary))
-        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        object.__setattr__(self, "seeds", checked_seeds(self.seeds))
 
     def to_json(self) -> dict[str, Any]:
         """Return the configuration as JSON has it; `config_from` makes an equal one of it."""
@@ -151,30 +148,12 @@ class ImageConfig:
 
 def _auxiliary(weights: Any) -> dict[str, float]:
     if not isinstance(weights, Mapping):
-        _refuse("auxiliary", "names and weights", weights)
+        refuse("auxiliary", "names and weights", weights)
     for name, weight in weights.items():
         if name not in AUXILIARY:
-            _refuse("auxiliary", f"some of {', '.join(AUXILIARY)}", name)
+            refuse("auxiliary", f"some of {', '.join(AUXILIARY)}", name)
         _between(f"auxiliary.{name}", weight, 0, math.inf)
     return {name: float(weight) for name, weight in weights.items()}
-
-
-def _seeds(seeds: Any) -> tuple[int, ...]:
-    if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
-        _refuse("seeds", "a list of whole numbers", seeds)
-    kept = tuple(seeds)
-    if not kept or len(set(kept)) != len(kept):
-        _refuse("seeds", "at least one, each once", list(kept))
-    for seed in kept:
-        _whole("seeds", seed, at_least=0)
-        if seed > _LARGEST_SEED:
-            _refuse("seeds", f"at most {_LARGEST_SEED}", seed)
-    return kept
-
-
-def _whole(name: str, value: Any, *, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        _refuse(name, f"a whole number of at least {at_least}", value)
 
 
 def _between(
@@ -184,8 +163,4 @@ def _between(
     if not is_number or value < low or value > high or (open_low and value == low) or (open_high and value == high):
         above = f"a number {'above' if open_low else 'of at least'} {low}"
         below = "" if high == math.inf else f" and {'below' if open_high else 'at most'} {high}"
-        _refuse(name, above + below, value)
-
-
-def _refuse(name: str, expected: str, got: object) -> None:
-    raise ValueError(f"expected {name}: {expected}; got {got!r}")
+        refuse(name, above + below, value)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from furikaeri_common.artifacts import atomic_writer, read_json, sha256_of, sync_folder, write_json
+from furikaeri_common.artifacts import atomic_writer, sha256_of, sync_folder, write_json
 from furikaeri_common.errors import InputError
 from furikaeri_common.tensors import unpack_tensors
 from isic_lesion.boosters.cross_validation import Part
@@ -34,13 +34,13 @@ from isic_lesion.image_models.records import (
     HISTORY,
     KIND,
     OOF,
-    RECORD,
     WEIGHTS_FILE,
     ImageModelRecord,
     document_of,
     file_of,
     record_of,
 )
+from isic_lesion.model_documents import AGAIN, MODEL_DOCUMENT, read_model_document
 from isic_lesion.scores import write_scores
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from isic_lesion.folds.dealing import Folds
 
 __all__ = ["ImageModel", "load_image_model", "network_with", "read_image_record", "write_image_model"]
-
-_AGAIN = "Copy the folder again, or train the model again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,21 +106,7 @@ def read_image_record(folder: Path) -> ImageModelRecord:
     Raises:
         InputError: if the folder has no `model.json`, or it is damaged or of another kind.
     """
-    path = Path(folder) / RECORD
-    if not Path(folder).is_dir():
-        raise InputError(f"{folder}: no such folder of a model")
-    if not path.exists():
-        raise InputError(f"{folder}: holds no {RECORD}: no model, or one whose training was interrupted")
-    document = read_json(path)
-    if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise InputError(f"{path}: describes no image model", fix="Give the folder of a trained image model")
-    if document.get("format") != FORMAT:
-        raise InputError(f"{path}: is of format {document.get('format')!r}, not {FORMAT}", fix="Train the model again")
-    try:
-        return record_of(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: is damaged ({said})", fix=_AGAIN) from error
+    return read_model_document(folder, "image model", KIND, FORMAT, record_of)
 
 
 def write_image_model(
@@ -154,7 +138,7 @@ def write_image_model(
     """
     folder = Path(folder)
     if folder.is_dir():
-        (folder / RECORD).unlink(missing_ok=True)
+        (folder / MODEL_DOCUMENT).unlink(missing_ok=True)
     wanted = {file_of(part) for part in networks}
     for file in (folder / "weights").glob("*"):
         if f"weights/{file.name}" not in wanted and WEIGHTS_FILE.fullmatch(f"weights/{file.name}"):
@@ -170,7 +154,7 @@ def write_image_model(
     else:
         (folder / OOF).unlink(missing_ok=True)
     written = record._replace(digests={name: sha256_of(folder / name) for name in sorted(names)})
-    write_json(folder / RECORD, document_of(written))
+    write_json(folder / MODEL_DOCUMENT, document_of(written))
     return written
 
 
@@ -216,11 +200,11 @@ def _read_network(folder: Path, part: Part, record: ImageModelRecord, inputs: In
     name = file_of(part)
     path = folder / name
     if not path.is_file():
-        raise InputError(f"{path}: is missing", fix=_AGAIN)
+        raise InputError(f"{path}: is missing", fix=AGAIN)
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != record.digests[name]:
-        raise InputError(f"{path}: is not the file that {RECORD} names (its digest differs)", fix=_AGAIN)
+        raise InputError(f"{path}: is not the file that {MODEL_DOCUMENT} names (its digest differs)", fix=AGAIN)
     try:
         return network_with(record.config, inputs, unpack_tensors(content)[1])
     except ValueError as error:
-        raise InputError(f"{path}: holds no weights of this network ({error})", fix=_AGAIN) from error
+        raise InputError(f"{path}: holds no weights of this network ({error})", fix=AGAIN) from error

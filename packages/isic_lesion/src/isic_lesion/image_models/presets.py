@@ -6,8 +6,6 @@ pictures are augmented, and the weights of the further heads.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 from furikaeri_common.configs import config_from
 from furikaeri_common.errors import InputError
+from furikaeri_common.toml_files import read_toml
 from isic_lesion.image_models.config import AUXILIARY, ImageConfig
 
 __all__ = [
@@ -139,18 +138,7 @@ def read_image_config(name_or_file: str) -> ImageConfig:
     if name_or_file in IMAGE_PRESETS:
         return IMAGE_PRESETS[name_or_file]
     path = Path(name_or_file)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        near = difflib.get_close_matches(name_or_file, IMAGE_PRESETS, n=1)
-        raise InputError(
-            f"{name_or_file}: no image model of this name and no such file",
-            fix=f"Did you mean {near[0]}?" if near else f"By name there are: {', '.join(IMAGE_PRESETS)}",
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no TOML ({error})") from error
+    document = read_toml(path, asked=name_or_file, what="image model", names=tuple(IMAGE_PRESETS))
     return config_from(ImageConfig, over_image_preset({"name": path.stem, **document}, str(path)), source=str(path))
 
 

@@ -18,7 +18,6 @@ __all__ = [
     "HISTORY",
     "KIND",
     "OOF",
-    "RECORD",
     "WEIGHTS_FILE",
     "ImageModelRecord",
     "PartRecord",
@@ -34,7 +33,6 @@ Parts = Literal["both", "folds", "all"]
 
 KIND = "isic image model"
 FORMAT = 1
-RECORD = "model.json"
 OOF = "oof.parquet"
 HISTORY = "history.parquet"
 WEIGHTS_FILE = re.compile(r"weights/(?:fold-\d{1,2}|all)-seed-\d{1,10}\.safetensors")

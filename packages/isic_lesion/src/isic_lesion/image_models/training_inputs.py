@@ -26,8 +26,8 @@ from isic_lesion.boosters.cross_validation import Part
 from isic_lesion.folds.files import read_folds, write_folds
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.folder import read_image_record
-from isic_lesion.image_models.records import RECORD
 from isic_lesion.image_models.rows import ImageRows
+from isic_lesion.model_documents import MODEL_DOCUMENT
 
 if TYPE_CHECKING:
     from isic_lesion.folds.dealing import Folds
@@ -215,7 +215,7 @@ def refuse_other(out: Path, config: ImageConfig, prepared: Prepared, folds: Fold
     Raises:
         InputError: if it does.
     """
-    if not (out / RECORD).exists():
+    if not (out / MODEL_DOCUMENT).exists():
         return
     there, other = read_image_record(out), None
     if replace(there.config, seeds=(0,)) != replace(config, seeds=(0,)):

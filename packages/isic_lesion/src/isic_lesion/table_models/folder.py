@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.artifacts import atomic_writer, read_json, write_bytes, write_json
+from furikaeri_common.artifacts import atomic_writer, write_bytes, write_json
 from furikaeri_common.errors import InputError
 from isic_lesion.boosters.booster import Booster, Matrix, sigmoid
 from isic_lesion.boosters.cross_validation import Part
 from isic_lesion.boosters.files import load_booster
 from isic_lesion.boosters.out_of_fold import mean_log_odds
+from isic_lesion.model_documents import AGAIN, MODEL_DOCUMENT, read_model_document
 from isic_lesion.scores import write_scores
 from isic_lesion.table_models.inference import blank_unknown
 from isic_lesion.table_models.records import BOOSTER_FILE, FORMAT, KIND, ModelRecord, document_of, file_of, record_of
@@ -35,13 +36,10 @@ if TYPE_CHECKING:
 
     from isic_lesion.folds.dealing import Folds
 
-__all__ = ["IMPORTANCES", "OOF", "RECORD", "ModelRecord", "TableModel", "load_model", "read_record", "write_model"]
+__all__ = ["IMPORTANCES", "OOF", "ModelRecord", "TableModel", "load_model", "read_record", "write_model"]
 
 OOF = "oof.parquet"
 IMPORTANCES = "importances.parquet"
-
-RECORD = "model.json"
-_AGAIN = "Copy the folder again, or train the model again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +113,7 @@ def load_model(folder: Path, *, fold: int | None = None) -> TableModel:
         name = file_of(part, record.config)
         booster = load_booster(_checked_file(folder, name, record.digests), threads=record.config.threads)
         if booster.names != record.names:
-            raise InputError(f"{folder / name}: has other features than {RECORD} says", fix=_AGAIN)
+            raise InputError(f"{folder / name}: has other features than {MODEL_DOCUMENT} says", fix=AGAIN)
         boosters.append(booster)
     return TableModel(record, fold, tuple(boosters))
 
@@ -147,7 +145,7 @@ def write_model(
     folder = Path(folder)
     digests: dict[str, str] = {}
     if folder.is_dir():
-        (folder / RECORD).unlink(missing_ok=True)
+        (folder / MODEL_DOCUMENT).unlink(missing_ok=True)
     wanted = {file_of(part, record.config) for part in boosters}
     for file in (folder / "boosters").glob("*"):
         if f"boosters/{file.name}" not in wanted and BOOSTER_FILE.fullmatch(f"boosters/{file.name}"):
@@ -163,7 +161,7 @@ def write_model(
     else:
         (folder / OOF).unlink(missing_ok=True)
     written = record._replace(digests=digests)
-    write_json(folder / RECORD, document_of(written))
+    write_json(folder / MODEL_DOCUMENT, document_of(written))
     return written
 
 
@@ -173,21 +171,7 @@ def read_record(folder: Path) -> ModelRecord:
     Raises:
         InputError: if the folder has no `model.json`, or it is damaged or of another kind.
     """
-    path = Path(folder) / RECORD
-    if not Path(folder).is_dir():
-        raise InputError(f"{folder}: no such folder of a model")
-    if not path.exists():
-        raise InputError(f"{folder}: holds no {RECORD}: no model, or one whose training was interrupted")
-    document = read_json(path)
-    if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise InputError(f"{path}: describes no table model", fix="Give the folder of a trained table model")
-    if document.get("format") != FORMAT:
-        raise InputError(f"{path}: is of format {document.get('format')!r}, not {FORMAT}", fix="Train the model again")
-    try:
-        return record_of(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: is damaged ({said})", fix=_AGAIN) from error
+    return read_model_document(folder, "table model", KIND, FORMAT, record_of)
 
 
 def _checked_file(folder: Path, name: str, digests: Mapping[str, str]) -> Path:
@@ -196,9 +180,9 @@ def _checked_file(folder: Path, name: str, digests: Mapping[str, str]) -> Path:
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
-        raise InputError(f"{path}: is missing", fix=_AGAIN) from None
+        raise InputError(f"{path}: is missing", fix=AGAIN) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     if digest != digests[name]:
-        raise InputError(f"{path}: is not the file that {RECORD} names (its digest differs)", fix=_AGAIN)
+        raise InputError(f"{path}: is not the file that {MODEL_DOCUMENT} names (its digest differs)", fix=AGAIN)
     return path

@@ -16,7 +16,8 @@ from isic_lesion.boosters.config import BoosterConfig
 from isic_lesion.boosters.cross_validation import Part
 from isic_lesion.features import FeatureTable
 from isic_lesion.labels import soft_labels
-from isic_lesion.table_models.folder import RECORD, read_record
+from isic_lesion.model_documents import MODEL_DOCUMENT
+from isic_lesion.table_models.folder import read_record
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -132,7 +133,7 @@ def refuse_other(out: Path, table: FeatureTable, names: tuple[str, ...], folds: 
     Raises:
         InputError: if it does.
     """
-    if not (out / RECORD).exists():
+    if not (out / MODEL_DOCUMENT).exists():
         return
     there = read_record(out)
     other = None

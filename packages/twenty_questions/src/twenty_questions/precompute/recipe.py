@@ -8,15 +8,13 @@ from where the command is given. A list of words is a keyword list, a text file 
 from __future__ import annotations
 
 import dataclasses
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from furikaeri_common.configs import config_from
-from furikaeri_common.errors import InputError
 from furikaeri_common.models.config import ModelConfig
+from furikaeri_common.toml_files import read_toml
 from twenty_questions.labelling.calibration_report import Choice
 from twenty_questions.labelling.consensus import Average
 from twenty_questions.labelling.labeller import LabellerConfig
@@ -193,16 +191,7 @@ def read_precompute_recipe(name_or_file: str) -> PrecomputeRecipe:
         InputError: if there is none, or it says what no recipe can; the message names the setting.
     """
     path = _FOLDER / f"{name_or_file}.toml" if name_or_file in RECIPES else Path(name_or_file).expanduser()
-    try:
-        document: Mapping[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{name_or_file}: no recipe of this name, and no such file", fix=f"By name there are: {', '.join(RECIPES)}"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no TOML ({error})") from error
+    document = read_toml(path, asked=name_or_file, what="recipe", names=RECIPES)
     return config_from(PrecomputeRecipe, {"name": path.stem, **document}, source=name_or_file)
 
 
