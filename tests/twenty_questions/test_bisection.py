@@ -16,11 +16,11 @@ from twenty_questions.words import names_match
 weights = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
 
 
-def rounds_to_find(words, secret: str) -> int:
+def rounds_to_find(words, secret: str, split=bisection.split) -> int:
     """Play the strategy out against a partner that keeps the protocol."""
     interval = bisection.start(words)
     for number in range(1, 1000):
-        halves = bisection.split(words, interval)
+        halves = split(words, interval)
         if halves:
             precedes = answer_by_spelling(halves.question, secret)
             interval = bisection.narrow(words, interval, halves.question.argument, precedes)
@@ -137,6 +137,87 @@ def test_a_handshake_costs_about_a_round() -> None:
     prior = np.random.default_rng(0).exponential(size=500)
     cost = bisection.expected_rounds(prior, handshake=True) - bisection.expected_rounds(prior)
     assert 0.9 < cost < 1
+
+
+@given(
+    given_weights=st.lists(st.sampled_from([1, 2, 3, 50]), min_size=1, max_size=30),
+    low=st.integers(0, 30),
+    high=st.integers(0, 30),
+    struck=st.sets(st.integers(0, 29), max_size=8),
+)
+def test_long_and_short_intervals_are_played_alike(given_weights, low: int, high: int, struck: set[int]) -> None:
+    size = len(given_weights)
+    words = word_list(unlike_words(size), given_weights)
+    interval = Interval(min(low, size), min(high, size), frozenset(at for at in struck if at < size))
+    mass = bisection.remaining(words, interval)
+    assert bisection.num_left(words, interval) == np.count_nonzero(mass)
+    best = bisection.best_word(words, interval)
+    assert best == (words.words[interval.low + int(mass.argmax())] if mass.any() else None)
+    if np.count_nonzero(mass) < 2:
+        assert bisection.split(words, interval) is None
+        assert bisection.soonest_split(words, interval) is None
+        return
+    by_sums, by_slice = bisection._split_long(words, interval), bisection.split(words, interval)
+    assert by_sums.question == by_slice.question
+    assert by_sums.p_yes == pytest.approx(by_slice.p_yes)
+    shares = np.cumsum(mass)[:-1] / mass.sum()
+    assert abs(by_slice.p_yes - 0.5) == pytest.approx(np.abs(shares - 0.5).min())
+
+
+def test_a_long_list_is_played_as_its_slices_say() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.lognormal(0, 2, 200_000)
+    words = word_list([f"{number:06d}x" for number in range(weights.size)], weights)
+    interval = bisection.start(words)
+    secret = words.words[137_731]
+    for _ in range(6):
+        mass = bisection.remaining(words, interval)
+        halves = bisection.split(words, interval)
+        assert abs(halves.p_yes - 0.5) < mass.max() / mass.sum()
+        before = [word < halves.question.argument for word in words.words[interval.low : interval.high]]
+        assert halves.p_yes == pytest.approx(mass[before].sum() / mass.sum())
+        interval = bisection.narrow(words, interval, halves.question.argument, secret < halves.question.argument)
+        guess = bisection.best_word(words, interval)
+        mass = bisection.remaining(words, interval)
+        assert guess == words.words[interval.low + int(mass.argmax())]
+        interval = bisection.exclude(words, interval, guess)
+        assert len(interval.excluded & set(range(interval.low, interval.high))) >= 1
+
+
+def test_the_soonest_split_parts_what_is_guessed_next() -> None:
+    # Only the first boundary lets both likely words be guessed in the first round.
+    words = word_list(unlike_words(4), [4, 5, 6, 6])
+    assert bisection.split(words, bisection.start(words)).question.argument == "0002x"
+    words = word_list(unlike_words(6), [2, 9, 8, 1, 1, 1])
+    assert bisection.soonest_split(words, bisection.start(words)).question.argument == "0002x"
+
+    words = word_list(unlike_words(7), [3, 3, 1, 1, 1, 1, 2])
+    played = {
+        rule: sum(p * rounds_to_find(words, word, rule) for p, word in zip(words.prior, words.words, strict=True))
+        for rule in (bisection.split, bisection.soonest_split)
+    }
+    assert played[bisection.soonest_split] <= played[bisection.split]
+
+
+def test_the_soonest_split_loses_less_than_halving() -> None:
+    rng = np.random.default_rng(1)
+    lost = {bisection.split: 0.0, bisection.soonest_split: 0.0}
+    for _ in range(3):
+        words = word_list(unlike_words(150), rng.lognormal(0, 1.5, 150))
+        limit = fewest_rounds(words.prior)
+        for rule in lost:
+            rounds = sum(
+                p * rounds_to_find(words, word, rule) for p, word in zip(words.prior, words.words, strict=True)
+            )
+            assert rounds >= limit
+            lost[rule] += (rounds - limit) / 3
+    assert lost[bisection.soonest_split] < 0.8 * lost[bisection.split]
+
+
+def test_long_intervals_are_halved_by_the_soonest_split_too() -> None:
+    words = word_list(unlike_words(40), np.arange(1, 41))
+    whole = bisection.start(words)
+    assert bisection.soonest_split(words, whole, most_words=39) == bisection.split(words, whole)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from furikaeri_common.errors import InputError
+from twenty_questions import word_files
 from twenty_questions.word_files import read_words
 
 
@@ -22,6 +23,15 @@ def test_weights(tmp_path) -> None:
     words = read_words(tmp_path / "words.tsv")
     assert words.words == ("fig", "pear", "red apple")
     np.testing.assert_allclose(words.prior, np.array([0.5, 1, 2.5]) / 4)
+
+
+@pytest.mark.parametrize("content", ["pear\nApple \n fig", "pear\t1\n red apple\t 2.5 \nfig\t5e-1", "x\t1", "x"])
+def test_files_without_mistakes_are_read_at_once_to_the_same(tmp_path, content: str) -> None:
+    lines = content.split("\n")
+    words, weights = word_files._at_once(lines)
+    slowly, slow_weights = word_files._one_by_one(tmp_path, lines)
+    assert words == slowly
+    assert weights.tolist() == slow_weights
 
 
 @pytest.mark.parametrize(
@@ -41,6 +51,8 @@ def test_weights(tmp_path) -> None:
         (b"a\tinf\n", "line 1: expected a positive weight"),
         (b"a\t-1\n", "line 1: expected a positive weight"),
         (b"a\tmany\n", "line 1: expected a positive weight, got 'many'"),
+        (b"a\t1\t2\n", "line 1: expected a positive weight"),
+        (b"a\t1\tb\n2\n", "line 1: expected a positive weight"),
         (b"a\t\n", "line 1: expected a positive weight"),
         (b"caf\xe9\n", "not UTF-8 text"),
     ],

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+import operator
+from itertools import repeat
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
 from twenty_questions.bisection import WordList, word_list
+from twenty_questions.word_forms import lower_case
 
 __all__ = ["read_words"]
 
@@ -22,11 +28,39 @@ def read_words(path: Path) -> WordList:
             names the file and the line, or both lines.
     """
     path = Path(path)
+    lines = _read_lines(path)
+    words, weights = _at_once(lines) or _one_by_one(path, lines)
+    return word_list(words, weights)
+
+
+def _at_once(lines: list[str]) -> tuple[list[str], NDArray[np.float64]] | None:
+    """Return words and weights without a Python step for each line, or None if anything is amiss."""
+    weighted = bool(lines) and "\t" in lines[0]
+    if sum(map(str.count, lines, repeat("\t"))) != weighted * len(lines):
+        return None
+    if weighted:
+        if not all(map(operator.contains, lines, repeat("\t"))):
+            return None
+        cells = "\t".join(lines).split("\t")
+        words = list(map(str.strip, cells[::2]))
+        try:
+            weights = np.fromiter(map(float, cells[1::2]), dtype=np.float64, count=len(lines))
+        except ValueError:
+            return None
+    else:
+        words, weights = list(map(str.strip, lines)), np.ones(len(lines))
+    if not words or not all(words) or not (np.isfinite(weights).all() and (weights > 0).all()):
+        return None
+    return (words, weights) if len(set(lower_case(words))) == len(words) else None
+
+
+def _one_by_one(path: Path, lines: list[str]) -> tuple[list[str], list[float]]:
+    """Return words and weights line by line, so that a mistake can be named."""
     words: list[str] = []
     weights: list[float] = []
     first_line: dict[str, int] = {}
     weighted: bool | None = None
-    for number, line in enumerate(_read_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         word, tab, weight = line.partition("\t")
         word = word.strip()
         if not word:
@@ -45,7 +79,7 @@ def read_words(path: Path) -> WordList:
         weights.append(_weight(path, number, weight) if tab else 1.0)
     if not words:
         raise InputError(f"{path}: holds no word", fix="Write one word a line")
-    return word_list(words, weights)
+    return words, weights
 
 
 def _read_lines(path: Path) -> list[str]:
