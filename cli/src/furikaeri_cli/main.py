@@ -48,6 +48,12 @@ TQ = Group(
                     "all", "furikaeri_cli.tq.precompute_all", "all_cli", "Run a whole recipe, from words to a table."
                 ),
                 Command(
+                    "vocabulary",
+                    "furikaeri_cli.tq.precompute_vocabulary",
+                    "precompute_vocabulary_cli",
+                    "Make a large vocabulary with a learned prior.",
+                ),
+                Command(
                     "table",
                     "furikaeri_cli.tq.precompute_table",
                     "precompute_table_cli",
@@ -142,6 +148,12 @@ TQ = Group(
                     "furikaeri_cli.tq.evaluate_answerer",
                     "evaluate_answerer_cli",
                     "Measure models as answerers on a gold set.",
+                ),
+                Command(
+                    "vocabulary",
+                    "furikaeri_cli.tq.evaluate_vocabulary",
+                    "evaluate_vocabulary_cli",
+                    "Count known things among a vocabulary's names.",
                 ),
                 Command(
                     "guesser",

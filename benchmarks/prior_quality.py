@@ -1,0 +1,60 @@
+"""Priors over a vocabulary beside each other: log-loss, rounds, find rate, losers, and whether the numbers hold.
+
+The candidates are those of a run of `tq precompute vocabulary` (its candidates.parquet). The learned prior is judged
+twice: by cross-validation by word over the half of the public list that it learns from, and on the other half, which
+neither it nor the vocabulary has seen. Rounds are those of a bisection with each prior against exact answers, the
+handshake first; a secret that is not found counts -1 in the reward.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+
+from twenty_questions.sources.public_list import read_public_list
+from twenty_questions.sources.recall import split_words
+from twenty_questions.vocabulary.prior_model import PriorConfig
+from twenty_questions.vocabulary.prior_plot import plot_reliability
+from twenty_questions.vocabulary.prior_study import PriorStudy, study_priors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("candidates", type=Path, help="candidates.parquet of a run")
+    parser.add_argument("--parts", type=int, default=10, help="parts of the cross-validation (10)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plot", type=Path, help="draw reliability on the training half, cross-validated")
+    parser.add_argument("--only", choices=("train", "held-out"), help="judge on one half alone")
+    options = parser.parse_args()
+    frame = pl.read_parquet(options.candidates)
+    split = split_words(read_public_list().keywords, train_share=0.5, seed=0)
+    config = PriorConfig()
+    if options.only != "held-out":
+        study = study_priors(frame, split.train, config, options.seed, parts=options.parts)
+        _print(f"{len(split.train)} keywords of the training half, {options.parts}-fold by word", study)
+        if options.plot:
+            plot_reliability(study.bands, options.plot)
+    if options.only != "train":
+        study = study_priors(frame, split.train, config, options.seed, held_out=split.validation)
+        _print(f"{len(split.validation)} keywords of the other half", study)
+
+
+def _print(title: str, study: PriorStudy) -> None:
+    print(
+        f"\n{title}\n{'prior':<10} {'bits (95 %)':>22} {'rounds':>7} {'found':>7} {'reward (95 %)':>22} {'losers':>7}"
+    )
+    for one in study.figures:
+        print(
+            f"{one.name:<10} {one.bits.value:8.2f} [{one.bits.low:5.2f}, {one.bits.high:5.2f}] {one.rounds.value:7.2f} "
+            f"{one.find_rate:7.1%} {one.reward.value:8.2f} [{one.reward.low:5.2f}, {one.reward.high:5.2f}] "
+            f"{one.losers:7.1%}"
+        )
+    print("probability from   expected   seen")
+    for band in study.bands:
+        print(f"{band.low:16.2e} {band.expected:10.1f} {band.seen:6d}")
+
+
+if __name__ == "__main__":
+    main()

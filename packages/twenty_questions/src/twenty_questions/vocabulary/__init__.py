@@ -1,0 +1,1 @@
+"""A vocabulary of physical things: names from many sources, a learned prior over them, and one compact file."""
