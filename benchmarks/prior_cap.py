@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
 from twenty_questions.experiments import STRATEGIES
-from twenty_questions.simulation import Outcome, flipping, simulate, summarise, table_partner
+from twenty_questions.simulated_partners import flipping, table_partner
+from twenty_questions.simulation import Outcome, simulate, summarise
+from twenty_questions.strategies import table_strategy
 from twenty_questions.sources.priors import cap_ratio
 from twenty_questions.sources.public_list import read_public_list
 from twenty_questions.table import AnswerTable, builtin_table, open_table
@@ -48,7 +50,7 @@ def play(table: AnswerTable, prior: NDArray[np.float64], rows: Sequence[int], no
     config = dataclasses.replace(STRATEGIES["table"], noise=max(STRATEGIES["table"].noise, noise))
     partner = flipping(table_partner(table), noise)
     believed = dataclasses.replace(table, prior=prior)
-    return simulate(believed, config, partner, [table.keywords[row] for row in rows], seed=seed)
+    return simulate(table_strategy(believed, config), partner, [table.keywords[row] for row in rows], seed=seed)
 
 
 def figures_of(outcome: Outcome, uniform: Outcome) -> dict[str, object]:

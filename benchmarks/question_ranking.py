@@ -20,7 +20,9 @@ from twenty_questions.guesser import GuesserConfig
 from twenty_questions.information import information_gain
 from twenty_questions.question_sources.ranking import rank_questions
 from twenty_questions.questions import Question
-from twenty_questions.simulation import flipping, simulate, summarise, table_partner
+from twenty_questions.simulated_partners import flipping, table_partner
+from twenty_questions.simulation import simulate, summarise
+from twenty_questions.strategies import table_strategy
 from twenty_questions.table import AnswerTable, builtin_table
 
 NOISE = 0.05
@@ -76,7 +78,7 @@ def main() -> None:
             for name, columns in choices(table, budget, options.seed).items():
                 cut = with_columns(table, columns)
                 partner = flipping(table_partner(cut), NOISE)
-                done = summarise(simulate(cut, config, partner, secrets, seed=options.seed), rounds=20)
+                done = summarise(simulate(table_strategy(cut, config), partner, secrets, seed=options.seed), rounds=20)
                 low, high = done.mean_reward_interval
                 print(
                     f"  {budget:3} questions, {name:16} found {done.find_rate:6.1%}  "

@@ -263,7 +263,10 @@ def test_players_are_measured_by_matches_and_replays(invoke, tmp_path: Path) -> 
     folder = tmp_path / "replays"
     (folder / "deep").mkdir(parents=True)
     saved = folder / "deep" / "matches.json"
-    assert invoke("tq", "match", "--answerer2", "alpha", "--games", 6, "--save", saved).code == 0
+    words = tmp_path / "words.txt"
+    words.write_text("gasometer\n", encoding="utf-8")
+    played = invoke("tq", "match", "--answerer2", "alpha", "--games", 6, "--words", words, "--save", saved)
+    assert played.code == 0
     (folder / "kaggle.json").write_bytes(KAGGLE_REPLAY.read_bytes())
     (folder / "kaggle (1).json").write_bytes(KAGGLE_REPLAY.read_bytes())
     (folder / "cut.json").write_bytes(KAGGLE_REPLAY.read_bytes()[:500])

@@ -13,12 +13,14 @@ import pytest
 
 from furikaeri_common.models.pool import Opened
 from twenty_questions import packing, panel, players
+from twenty_questions.bisection import word_list
 from twenty_questions.kaggle_engine import EngineMatch
 from twenty_questions.match import play
 from twenty_questions.players import build
 from twenty_questions.questions import Question
 from twenty_questions.table import AnswerTable, code_of, save_table
 from twenty_questions.transcripts import read_games
+from twenty_questions.vocabulary.packed import write_vocabulary
 from twenty_questions.words import Keyword
 
 THINGS = ("anchor", "basket", "candle", "drum", "engine", "feather", "guitar", "hammer")
@@ -33,6 +35,16 @@ def table(tmp_path) -> Path:
     keywords = (Keyword("anchor", ("grapnel",)), *map(Keyword, THINGS[1:]))
     save_table(AnswerTable(keywords, tuple(questions), code_of(bits), np.full(8, 1 / 8)), folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def vocabulary(tmp_path, monkeypatch) -> Path:
+    """Words that can be guessed besides the table's, for every command here: a small file loads at once."""
+    path = tmp_path / "words.bin"
+    write_vocabulary(path, word_list([f"thing{number:02}" for number in range(40)]), {})
+    for command in ("MATCH", "AGENT_PACK"):
+        monkeypatch.setenv(f"TQ_{command}_WORDS", str(path))
+    return path
 
 
 @pytest.fixture
@@ -50,7 +62,7 @@ def test_one_match_is_shown_round_by_round(invoke, table) -> None:
     assert shown.code == 0
     assert shown.out.startswith("The keyword is anchor.")
     assert shown.out.count("ours + ours") == 2
-    assert "1\tIs it Agent Alpha?\tyes\t" in shown.out
+    assert "1\tIs the keyword one of the following? " in shown.out
     assert shown.out.count("points each") == 2
     assert shown.err == ""
 
@@ -85,7 +97,7 @@ def test_saved_games_can_be_read_again(invoke, table, tmp_path) -> None:
     assert "Kept 4 games" in played.err
     games = read_games(path)
     assert [game.source for game in games] == ["ours + ours (first pair)", "ours + random (second pair)"] * 2
-    assert games[0].rounds[0].question == "Is it Agent Alpha?"
+    assert games[0].rounds[0].question.startswith("Is the keyword one of the following? ")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +121,28 @@ def test_nobody_finds_it(invoke, table, agent_file) -> None:
     assert "\n20\ta shoe?\t" in lost.out
     assert "guesser -1 (done), answerer -1 (done)" in lost.out
     assert "Nobody finds it." in lost.out
+
+
+def test_ours_guess_words_that_the_table_lacks_and_plain_does_not(invoke, table, agent_file, tmp_path) -> None:
+    """The secret is of the table, so an answerer stands in who thinks of another thing."""
+    answerer = agent_file(
+        "from twenty_questions.answerer import answer; "
+        "return 'yes' if answer(obs.questions[-1], 'thing17', lambda *_: None).answer else 'no'"
+    )
+    common = ("tq", "match", "--table", table, "--keyword", "drum", "--answerer", answerer, "--json")
+    for guesser, expected in (("ours", True), ("plain", False)):
+        played = json.loads(invoke(*common, "--guesser", guesser).out)
+        guesses = {said["guess"] for said in played["matches"][0]["games"][0]["rounds"]}
+        assert ("thing17" in guesses) == expected
+    # A text file will do as well, and what cannot be read is named.
+    words = tmp_path / "words.txt"
+    words.write_text("thing17\nthing18\n", encoding="utf-8")
+    played = json.loads(invoke(*common, "--words", words).out)
+    assert "thing17" in {said["guess"] for said in played["matches"][0]["games"][0]["rounds"]}
+    failed = invoke(*common, "--words", tmp_path / "nowhere.bin")
+    assert (failed.code, failed.out) == (2, "")
+    assert "nowhere.bin: cannot be read" in failed.err
+    assert invoke(*common, "--words", tmp_path / "nowhere.bin", "--guesser", "plain").code == 0
 
 
 def test_the_contests_engine_referees_when_asked(invoke, table, monkeypatch) -> None:
@@ -160,7 +194,7 @@ def test_bad_input_is_one_clear_line(invoke, table, arguments, told) -> None:
     assert failed.err.count("\n") == 1
 
 
-def test_a_submission_is_proved_and_written(invoke, table, tmp_path) -> None:
+def test_a_submission_is_proved_and_written(invoke, table, vocabulary, tmp_path) -> None:
     out = tmp_path / "deep" / "submission.tar.gz"
     packed = invoke("tq", "agent", "pack", out, "--table", table, "--no-engine", "--json")
     assert packed.code == 0
@@ -170,6 +204,7 @@ def test_a_submission_is_proved_and_written(invoke, table, tmp_path) -> None:
     assert document["proof"]["matches"] == 11
     with tarfile.open(out) as archive:
         assert "main.py" in archive.getnames()
+        assert archive.extractfile("vocabulary.bin").read() == vocabulary.read_bytes()
     again = invoke("tq", "agent", "pack", tmp_path / "again.tar.gz", "--table", table, "--no-prove")
     assert again.out.startswith(str(tmp_path / "again.tar.gz"))
     assert "played" not in again.out
@@ -257,6 +292,9 @@ def test_models_that_fail_are_named_after_the_matches(invoke, table, contrary) -
     [
         (("--answerer", "llm"), "--answerer llm needs models"),
         (("--model", "MODEL"), "--model needs an answerer that asks models"),
+        (("--words", "nowhere.bin", "--no-prove"), "nowhere.bin: cannot be read"),
+        (("--words", "MODEL", "--no-prove"), "MODEL: cannot be read"),
+        (("--words", "FILE.gguf", "--no-prove"), "FILE.gguf: is no vocabulary"),
         (("--models-at", "/kaggle/input"), "--models-at needs an answerer that asks models"),
         (("--answerer", "llm", "--model", "nowhere"), "there is no model 'nowhere'"),
         (("--answerer", "llm", "--model", "MODEL", "--prompt", "odd"), "there is no prompt 'odd'"),

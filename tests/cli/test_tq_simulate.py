@@ -4,18 +4,48 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from twenty_questions.experiments import PARTNERS, STRATEGIES
+from twenty_questions.experiments import MIXTURE, PARTNERS, STRATEGIES
+from twenty_questions.named_words import words_named
 from twenty_questions.table import builtin_table
 
 
-def figures(invoke, *arguments: str) -> list[dict]:
+def reported(invoke, *arguments: str) -> dict:
     code, out, err = invoke("tq", "simulate", "--json", "--no-plot", *arguments)
     assert code == 0, err
-    return json.loads(out)["results"]
+    return json.loads(out)
+
+
+def figures(invoke, *arguments: str) -> list[dict]:
+    return reported(invoke, *arguments)["results"]
+
+
+def labels_of(names: Sequence[str], path: Path) -> str:
+    """Write what the built-in table says of some things."""
+    table = builtin_table()
+    rows = {keyword.name: row for row, keyword in enumerate(table.keywords)}
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["keyword", "question", "answer"])
+        for name in names:
+            for column, question in enumerate(table.questions):
+                if question.kind == "table":
+                    said = "yes" if table.codes[rows.get(name, 0), column] > 127 else "no"
+                    writer.writerow([name, question.text, said])
+    return str(path)
+
+
+@pytest.fixture
+def words_file(tmp_path: Path) -> str:
+    """Words with weights: some of the built-in table's keywords, and as many that it lacks."""
+    names = [keyword.name for keyword in builtin_table().keywords[:30]] + [f"word{number:02}" for number in range(30)]
+    path = tmp_path / "words.txt"
+    path.write_text("".join(f"{name}\t{1 + place % 4}\n" for place, name in enumerate(names)), encoding="utf-8")
+    return str(path)
 
 
 def test_the_same_figures_with_any_number_of_workers(invoke, tmp_path: Path) -> None:
@@ -31,7 +61,7 @@ def test_every_strategy_plays_with_every_partner(invoke, tmp_path: Path) -> None
     results = figures(
         invoke,
         *(part for strategy in STRATEGIES for part in ("--strategy", strategy)),
-        *("--partner", "table", "--partner", "alpha", "--games", "20", "--runs", str(tmp_path)),
+        *("--partner", "table", "--partner", "alpha", "--games", "4", "--runs", str(tmp_path)),
     )
     assert len(results) == len(STRATEGIES) * 2
     assert all(result["summary"]["find_rate"] == 1 for result in results)
@@ -39,19 +69,9 @@ def test_every_strategy_plays_with_every_partner(invoke, tmp_path: Path) -> None
 
 
 def test_labels_answer_for_the_things_they_know(invoke, tmp_path: Path) -> None:
-    table = builtin_table()
     names = ("hammer", "apple", "dog", "umbrella")
-    questions = [question for question in table.questions if question.kind == "table"]
-    path = tmp_path / "labels.csv"
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["keyword", "question", "answer"])
-        rows = {keyword.name: row for row, keyword in enumerate(table.keywords)}
-        for name in (*names, "no such thing"):
-            for column, question in enumerate(questions):
-                said = "yes" if table.codes[rows.get(name, 0), column] > 127 else "no"
-                writer.writerow([name, question.text, said])
-    (result,) = figures(invoke, "--partner", "labels", "--labels", str(path), "--runs", str(tmp_path / "runs"))
+    path = labels_of([*names, "no such thing"], tmp_path / "labels.csv")
+    (result,) = figures(invoke, "--partner", "labels", "--labels", path, "--runs", str(tmp_path / "runs"))
     assert result["summary"]["games"] == len(names)
     assert result["summary"]["find_rate"] == 1
 
@@ -71,7 +91,15 @@ def test_a_run_is_kept_with_its_plot(invoke, tmp_path: Path) -> None:
     [
         (("--strategy", "luck"), f"no strategy is called 'luck'. Choose among {', '.join(STRATEGIES)}"),
         (("--partner", "mum"), f"no partner is called 'mum'. Choose among {', '.join(PARTNERS)}"),
+        (("--partner", "mum"), "liar, mixed"),
         (("--partner", "labels"), "needs --labels"),
+        (("--partner", "mixed"), "the partner `language-model` needs --labels CSV"),
+        (("--secrets", "prior"), "Give --words and the number of games with --games"),
+        (("--secrets", "prior", "--games", "5"), "--secrets prior draws from the words' prior"),
+        (("--secrets", "prior", "--words", "built-in"), "--secrets prior draws from the words' prior"),
+        (("--secrets", "/nowhere.txt"), "/nowhere.txt: cannot be read"),
+        (("--words", "/nowhere.txt"), "/nowhere.txt: cannot be read"),
+        (("--words-prior", "best"), "'--words-prior'"),
         (("--partner", "labels", "--labels", "/nowhere.csv"), "/nowhere.csv: cannot be read"),
         (("--table", "/nowhere"), "/nowhere: there is no table folder here"),
         (("--noise", "0.9"), "'--noise'"),
@@ -103,3 +131,94 @@ def test_a_word_list_is_bisected_and_its_faults_are_named(invoke, tmp_path: Path
         code, out, err = invoke("tq", "simulate", *common)
         assert (code, out) == (2, "")
         assert complaint in err
+
+
+def test_one_belief_stands_beside_a_specialist_with_a_mixed_population(invoke, tmp_path: Path, words_file: str) -> None:
+    names = ("hammer", "apple", "dog")
+    common = (
+        *("--strategy", "one-belief", "--strategy", "specialist", "--partner", "mixed", "--rounds", "12"),
+        *("--words", words_file, "--labels", labels_of(names, tmp_path / "labels.csv")),
+    )
+    whole = reported(invoke, *common, "--runs", str(tmp_path / "a"))
+    settings = [(result["setting"]["strategy"], result["setting"]["partner"]) for result in whole["results"]]
+    assert settings == [(strategy, partner) for strategy in ("one-belief", "specialist") for partner in MIXTURE]
+    assert all(len(result["found_in"]) == len(names) for result in whole["results"])
+
+    for strategy in ("one-belief", "specialist"):
+        figures = whole["populations"][f"{strategy}, mixed, 0%"]
+        of_partner = {
+            result["setting"]["partner"]: result["summary"]
+            for result in whole["results"]
+            if result["setting"]["strategy"] == strategy
+        }
+        for name in ("find_rate", "mean_reward"):
+            mean = sum(share * of_partner[partner][name] for partner, share in MIXTURE.items())
+            assert figures[name] == pytest.approx(mean)
+        assert 1 <= figures["mean_rounds"] <= 12
+
+    assert [(beside["strategy"], beside["partner"]) for beside in whole["beside_specialist"]] == settings[:3]
+    ours, theirs = (result for result in whole["results"] if result["setting"]["partner"] == "alpha")
+    cost = whole["beside_specialist"][0]
+    assert cost["games"] == len(names)
+    assert set(cost["rewards"]) == {"value", "low", "high"}
+    difference = ours["summary"]["mean_reward"] - theirs["summary"]["mean_reward"]
+    assert cost["rewards"]["value"] == pytest.approx(difference)
+
+    shown = invoke("tq", "simulate", "--no-plot", *common, "--runs", str(tmp_path / "b"))
+    assert shown.code == 0
+    assert "one-belief, mixed, 0%" in shown.out
+    assert "Beside a specialist" in shown.err
+    assert "nan" not in shown.out + shown.err
+    # Among more words than are played for, no round is the least for a strategy that does not know what is.
+    assert {result["fewest_rounds"] for result in whole["results"]} == {None}
+    again = reported(invoke, *common, "--runs", str(tmp_path / "c"), "--workers", "2")
+    assert again["results"] == whole["results"]
+
+
+def test_without_a_specialist_there_is_nothing_beside_it(invoke, tmp_path: Path) -> None:
+    whole = reported(invoke, "--games", "2", "--runs", str(tmp_path))
+    assert (whole["beside_specialist"], whole["populations"]) == ([], {})
+
+
+def test_secrets_come_from_a_list(invoke, tmp_path: Path, words_file: str) -> None:
+    secrets = tmp_path / "secrets.txt"
+    secrets.write_text("word07\ndog\nunheard of\n", encoding="utf-8")
+    common = ("--strategy", "one-belief", "--partner", "alpha", "--secrets", str(secrets))
+    (result,) = figures(invoke, *common, "--words", words_file, "--runs", str(tmp_path / "a"))
+    found = result["found_in"]
+    assert found[0] > 0
+    assert found[1] > 0
+    assert found[2] == 0
+    # The list is not what the guesser guesses from, so its size sets no limit.
+    assert result["fewest_rounds"] is None
+    secrets.write_text("unheard of\n", encoding="utf-8")
+    (result,) = figures(invoke, *common, "--words", words_file, "--runs", str(tmp_path / "a"))
+    assert result["found_in"] == [0]
+
+
+def test_secrets_are_drawn_from_the_prior_of_the_words(invoke, tmp_path: Path, words_file: str) -> None:
+    common = ("--strategy", "one-belief", "--partner", "alpha", "--words", words_file, "--secrets", "prior")
+    results = {}
+    for prior in ("own", "uniform"):
+        runs = tmp_path / prior
+        (results[prior],) = figures(invoke, *common, "--games", "12", "--words-prior", prior, "--runs", str(runs))
+        assert all(found > 0 for found in results[prior]["found_in"])
+        (parts,) = runs.glob("*/run.json")
+        assert json.loads(parts.read_text())["config"]["words_prior"] == prior
+    # It need not open with the handshake: floor(log2(i + 1)) for the i-th of 60 equal words, so 2 in round 1, 30 in 5.
+    equal = (2 * 1 + 4 * 2 + 8 * 3 + 16 * 4 + 30 * 5) / 60
+    assert results["uniform"]["fewest_rounds"] == pytest.approx(equal)
+    assert results["own"]["fewest_rounds"] < equal
+    assert words_named(words_file, "uniform").prior == pytest.approx([1 / 60] * 60)
+
+
+def test_the_prior_may_be_how_often_words_are_written(invoke, tmp_path: Path, words_file: str) -> None:
+    pytest.importorskip("wordfreq")
+    (result,) = figures(
+        invoke,
+        *("--strategy", "opening", "--partner", "alpha", "--words", words_file, "--words-prior", "frequency"),
+        *("--secrets", "prior", "--games", "20", "--runs", str(tmp_path / "runs")),
+    )
+    # The made-up words are hardly ever the secret, and few of the others often.
+    assert result["fewest_rounds"] < 4
+    assert result["summary"]["find_rate"] == 1

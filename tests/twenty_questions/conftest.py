@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twenty_questions.bisection import word_list
 from twenty_questions.questions import Question, answer_by_spelling, letter
 from twenty_questions.table import AnswerTable, code_of, save_table
+from twenty_questions.vocabulary.packed import write_vocabulary
 from twenty_questions.words import Keyword
 
 THINGS = {
@@ -62,3 +64,13 @@ def toy_folder(toy_table: AnswerTable, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("toy") / "table"
     save_table(toy_table, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vocabulary of most of the things, and of compounds that the table lacks."""
+    things = [name for names in THINGS.values() for name in names.split()]
+    names = [*things[5:], *(f"{first} {second}" for first, second in zip(things, things[7:], strict=False))]
+    path = tmp_path_factory.mktemp("vocabulary") / "toy.bin"
+    write_vocabulary(path, word_list(names, range(1, len(names) + 1)), {})
+    return path

@@ -11,21 +11,31 @@ import numpy as np
 import pytest
 
 from twenty_questions import agent as agent_module
+from twenty_questions import guesser as table_guesser
 from twenty_questions.agent import Seen, make_agent, read_observation
 from twenty_questions.bisection import word_list
 from twenty_questions.guesser import GuesserConfig
+from twenty_questions.joint import guesser as joint_guesser
+from twenty_questions.joint.config import JointConfig
 from twenty_questions.match import Observation, play
 from twenty_questions.questions import HANDSHAKE, Question
 from twenty_questions.table import UNCERTAIN, AnswerTable
 from twenty_questions.understanding import Wording
 from twenty_questions.words import Keyword, matches, names_match
 
-FUZZED = 10_000
+FUZZED = {GuesserConfig(): 4000, JointConfig(): 1000}
+WORDS = word_list([f"word{number:03}" for number in range(500)])
+
+
+@pytest.fixture(scope="module", params=[GuesserConfig(), JointConfig()], ids=["table", "one belief"])
+def config(request):
+    """How the guesser plays."""
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def toy_agent(toy_table):
-    return make_agent(toy_table, seed=5)
+def toy_agent(toy_table, config):
+    return make_agent(toy_table, config, seed=5)
 
 
 def seen_by_guesser(questions=(), answers=(), guesses=(), turn="ask") -> Observation:
@@ -52,20 +62,30 @@ def no_plain_action(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("no_plain_action")
-@pytest.mark.parametrize("handshake", [True, False])
-def test_it_finds_every_keyword_with_itself_as_partner(toy_table, handshake) -> None:
-    pair = make_agent(toy_table, GuesserConfig(handshake=handshake), seed=1)
+@pytest.mark.parametrize(
+    ("config", "opens"),
+    [
+        (GuesserConfig(), True),
+        (GuesserConfig(handshake=False), False),
+        (JointConfig(opening="handshake"), True),
+        (JointConfig(), None),
+    ],
+)
+def test_it_finds_every_keyword_with_itself_as_partner(toy_table, config, opens) -> None:
+    pair = make_agent(toy_table, config, seed=1)
     for keyword in toy_table.keywords:
         result = play([pair] * 4, keyword)
         assert result.reason == "guessed"
         assert result.rewards[0] >= 9
         assert result.pairs[0] == result.pairs[1]
-        assert (result.pairs[0][0].question == HANDSHAKE.text) == handshake
+        if opens is not None:
+            assert (result.pairs[0][0].question == HANDSHAKE.text) == opens
 
 
 @pytest.mark.usefixtures("no_plain_action")
-def test_it_plays_on_to_the_last_round_with_a_partner_who_lies(toy_table) -> None:
-    liar = play([make_agent(toy_table), lambda: "yes", make_agent(toy_table), lambda: "no"], Keyword("Nothing there"))
+def test_it_plays_on_to_the_last_round_with_a_partner_who_lies(toy_table, config) -> None:
+    pair = [make_agent(toy_table, config) for _ in range(2)]
+    liar = play([pair[0], lambda: "yes", pair[1], lambda: "no"], Keyword("Nothing there"))
     assert liar.reason == "exhausted"
     for transcript in liar.pairs:
         guesses = [number.guess for number in transcript]
@@ -74,7 +94,7 @@ def test_it_plays_on_to_the_last_round_with_a_partner_who_lies(toy_table) -> Non
         assert len(set(questions)) == 20
 
 
-def test_a_move_depends_on_the_observation_alone(toy_table, toy_agent) -> None:
+def test_a_move_depends_on_the_observation_alone(toy_table, toy_agent, config) -> None:
     log: list[tuple[Observation, str]] = []
 
     def logging(observation: Observation, configuration: Observation) -> str:
@@ -82,14 +102,31 @@ def test_a_move_depends_on_the_observation_alone(toy_table, toy_agent) -> None:
         return log[-1][1]
 
     play([logging] * 4, toy_table.keywords[17])
-    fresh = make_agent(toy_table, seed=5)
+    fresh = make_agent(toy_table, config, seed=5)
     assert [fresh(observation, None) for observation, _ in reversed(log)] == [said for _, said in reversed(log)]
 
 
-def test_it_bisects_a_word_list_of_its_own(toy_table) -> None:
-    words = word_list([f"word{number:03}" for number in range(500)], None)
-    result = play([make_agent(toy_table, words=words), make_agent(toy_table)] * 2, Keyword("word123"))
-    assert result.reason == "guessed"
+def test_it_finds_words_that_the_table_lacks(toy_table, config) -> None:
+    pair = [make_agent(toy_table, config, words=WORDS), make_agent(toy_table)]
+    assert play(pair * 2, Keyword("word123")).reason == "guessed"
+
+
+def test_by_one_belief_it_finds_the_table_keywords_among_other_words(toy_table) -> None:
+    pair = make_agent(toy_table, JointConfig(), words=WORDS)
+    for partner in (pair, make_agent(toy_table, JointConfig(), seed=3)):
+        assert play([pair, partner] * 2, toy_table.keywords[0]).reason == "guessed"
+
+
+def test_the_words_are_made_ready_by_the_first_question_and_not_for_answers(toy_table, monkeypatch) -> None:
+    made = []
+    strategy_of = agent_module.strategy_of
+    monkeypatch.setattr(agent_module, "strategy_of", lambda *given: made.append(given) or strategy_of(*given))
+    agent = make_agent(toy_table, JointConfig(), words=WORDS)
+    agent(seen_by_answerer("Is it Agent Alpha?", "otter"), None)
+    assert not made
+    for _ in range(2):
+        agent(seen_by_guesser(), None)
+    assert made == [(toy_table, JointConfig(), WORDS)]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +178,8 @@ def test_a_cell_that_leans_neither_way_is_left_to_the_fallback(toy_table) -> Non
 
 
 @pytest.mark.usefixtures("no_plain_action")
-def test_a_wrong_guess_rules_out_whatever_has_that_name(toy_table) -> None:
+@pytest.mark.parametrize("config", [GuesserConfig(handshake=False), JointConfig()])
+def test_a_wrong_guess_rules_out_whatever_has_that_name(toy_table, config) -> None:
     otter = toy_table.codes[1]
     history = [
         (question.text, "yes" if code > UNCERTAIN else "no")
@@ -149,7 +187,7 @@ def test_a_wrong_guess_rules_out_whatever_has_that_name(toy_table) -> None:
         if code != UNCERTAIN
     ]
     questions, answers = zip(*history, strict=True)
-    agent = make_agent(toy_table, GuesserConfig(handshake=False))
+    agent = make_agent(toy_table, config)
     assert agent(seen_by_guesser(questions, answers, [], "guess"), None) == "otter"
     assert agent(seen_by_guesser(questions, answers, ["The river otters"], "guess"), None) != "otter"
 
@@ -209,7 +247,7 @@ JUNK = (
     "?!",
     "s",
 )
-WORDS = ("yes", "no", "maybe", "none", "Yes.", "I do not know", "probably")
+SAID = ("yes", "no", "maybe", "none", "Yes.", "I do not know", "probably")
 
 
 def random_observation(rng: np.random.Generator, table: AnswerTable) -> Any:
@@ -228,7 +266,7 @@ def random_observation(rng: np.random.Generator, table: AnswerTable) -> Any:
     junk = float(rng.choice([0, 0.1, 0.6]))
     fields: dict[str, Any] = {
         name: some(usual, max(0, length + int(rng.integers(-2, 3))), junk)
-        for name, usual in (("questions", texts), ("answers", WORDS), ("guesses", names))
+        for name, usual in (("questions", texts), ("answers", SAID), ("guesses", names))
     }
     fields |= {
         "role": pick(["guesser", "guesser", "answerer"]),
@@ -274,9 +312,9 @@ def broken_rules(observation: Any, action: object, guess: object, table: AnswerT
 
 
 @pytest.mark.parametrize("kind", ["toy", "awkward"])
-def test_no_observation_makes_it_break_a_rule(toy_table, kind, monkeypatch) -> None:
+def test_no_observation_makes_it_break_a_rule(toy_table, kind, config, monkeypatch) -> None:
     table = toy_table if kind == "toy" else awkward_table(toy_table)
-    agent = make_agent(table, seed=2)
+    agent = make_agent(table, config, seed=2)
     plain = agent_module._plain_action
     fell_back: Counter[str] = Counter()
 
@@ -285,7 +323,7 @@ def test_no_observation_makes_it_break_a_rule(toy_table, kind, monkeypatch) -> N
         return plain(seen, table)
 
     monkeypatch.setattr(agent_module, "_plain_action", counting)
-    for number in range(FUZZED // 2):
+    for number in range(FUZZED[config]):
         observation = random_observation(np.random.default_rng([number, len(kind)]), table)
         action = agent(observation, None)
         asks = isinstance(observation, dict) and observation.get("turnType") == "ask"
@@ -307,16 +345,17 @@ def test_an_observation_that_is_none_gets_a_no(toy_agent) -> None:
 
 
 @pytest.mark.parametrize("turn", ["ask", "guess", "answer"])
-def test_whatever_breaks_inside_there_is_an_action(toy_table, monkeypatch, turn) -> None:
+def test_whatever_breaks_inside_there_is_an_action(toy_table, config, monkeypatch, turn) -> None:
     def broken(*arguments: object) -> None:
         raise MemoryError
 
-    for name in ("start", "observe", "choose_question", "choose_guess"):
-        monkeypatch.setattr(agent_module.guesser, name, broken)
+    for module in (table_guesser, joint_guesser):
+        for name in ("start", "observe", "choose_question", "choose_guess"):
+            monkeypatch.setattr(module, name, broken)
     monkeypatch.setattr(agent_module, "answer", broken)
     guesses = [keyword.name for keyword in toy_table.keywords[:5]]
     observation = seen_by_guesser(["Is it a kind of tool?"], ["no"], guesses, turn)
-    action = make_agent(toy_table)(observation, None)
+    action = make_agent(toy_table, config)(observation, None)
     assert broken_rules(observation, action, "", toy_table) == []
     if turn == "guess":
         assert action == toy_table.keywords[5].name
@@ -332,11 +371,19 @@ def test_when_every_keyword_was_guessed_it_makes_up_names(toy_table, toy_agent) 
 
 
 def test_a_question_that_is_a_keyword_is_never_asked(toy_table) -> None:
+    """The contest's engine fails if a question equals the keyword."""
     names = [question.text for question in toy_table.questions[:-1]]
     keywords = tuple(Keyword(name) for name in names) + toy_table.keywords[len(names) :]
     table = AnswerTable(keywords, toy_table.questions, toy_table.codes, toy_table.prior)
     agent = make_agent(table, GuesserConfig(handshake=False))
     assert agent(seen_by_guesser(), None) == toy_table.questions[-1].text
+    believing = make_agent(table, JointConfig(letters=False, lists=False), words=WORDS)
+    for partner in (lambda: "yes", lambda: "no"):
+        result = play([believing, partner] * 2, Keyword("Nothing there"))
+        assert result.reason == "exhausted"
+        asked = [number.question for number in result.pairs[0]]
+        assert len(set(asked)) == 20
+        assert not any(matches(text, keyword) for text in asked for keyword in keywords)
 
 
 def test_the_only_question_is_not_asked_if_it_is_a_keyword_or_the_guess() -> None:
@@ -349,9 +396,14 @@ def test_the_only_question_is_not_asked_if_it_is_a_keyword_or_the_guess() -> Non
         assert agent(observation, None) not in (name, "")
 
 
-def test_the_built_in_agent_plays() -> None:
-    observation = seen_by_guesser()
-    assert agent_module.agent(observation) == HANDSHAKE.text
-    assert agent_module.agent(seen_by_answerer("Is it Agent Alpha?", "Kettle")) == "yes"
-    observation = seen_by_guesser([HANDSHAKE.text], ["no"], ["nothing"])
-    assert agent_module.agent(observation).endswith("?")
+def test_the_built_in_agent_plays_by_one_belief_over_the_vocabulary(monkeypatch) -> None:
+    monkeypatch.setattr(agent_module, "builtin_vocabulary", lambda: WORDS)
+    agent_module._builtin_agent.cache_clear()
+    try:
+        assert agent_module.agent(seen_by_guesser()).endswith("?")
+        assert agent_module.agent(seen_by_answerer("Is it Agent Alpha?", "Kettle")) == "yes"
+        observation = seen_by_guesser([HANDSHAKE.text], ["no"], ["nothing"])
+        assert agent_module.agent(observation).endswith("?")
+        assert play([agent_module.agent] * 4, Keyword("word321")).reason == "guessed"
+    finally:
+        agent_module._builtin_agent.cache_clear()

@@ -71,18 +71,19 @@ def random_script(rng: np.random.Generator, keyword: Keyword) -> dict[tuple[str,
     return script
 
 
-def random_seats(rng: np.random.Generator, keyword: Keyword, table: Path, folder: Path) -> list[AgentSpec]:
+def random_seats(rng: np.random.Generator, keyword: Keyword, table: Path, words: Path, folder: Path) -> list[AgentSpec]:
     seats = []
     for seat in range(4):
         kind = str(rng.choice(["ours", "plain", "alpha", "noisy", "random", "script", "script"]))
         if kind == "script":
             seats.append(scripted(folder / f"seat{seat}.py", random_script(rng, keyword)))
         else:
-            seats.append(AgentSpec(kind=kind, seed=int(rng.integers(1000)), table=str(table), rate=0.15))
+            seed = int(rng.integers(1000))
+            seats.append(AgentSpec(kind=kind, seed=seed, table=str(table), words=str(words), rate=0.15))
     return seats
 
 
-def test_200_matches_end_alike(engine, toy_table, toy_folder, tmp_path) -> None:
+def test_200_matches_end_alike(engine, toy_table, toy_folder, toy_vocabulary, tmp_path) -> None:
     endings: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     for seed in range(GAMES):
@@ -90,7 +91,7 @@ def test_200_matches_end_alike(engine, toy_table, toy_folder, tmp_path) -> None:
         keyword = toy_table.keywords[rng.integers(len(toy_table.keywords))]
         folder = tmp_path / str(seed)
         folder.mkdir()
-        fast, real = both(engine, random_seats(rng, keyword, toy_folder, folder), keyword)
+        fast, real = both(engine, random_seats(rng, keyword, toy_folder, toy_vocabulary, folder), keyword)
         assert fast == real, seed
         endings[fast.reason] += 1
         statuses.update(fast.statuses)

@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 
 from furikaeri_common.errors import InputError, WorkError
+from twenty_questions import clean_room
 from twenty_questions.kaggle_engine import has_engine
 from twenty_questions.packed_main import MAIN
 from twenty_questions.packing import pack, prove
 from twenty_questions.table import open_table
+from twenty_questions.vocabulary.packed import read_vocabulary
 
 
 @pytest.fixture(scope="module")
-def tarball(toy_folder) -> bytes:
-    return pack(toy_folder)
+def tarball(toy_folder, toy_vocabulary) -> bytes:
+    return pack(toy_folder, vocabulary=toy_vocabulary)
 
 
 def names_and_entries(tarball: bytes) -> dict[str, tarfile.TarInfo]:
@@ -40,9 +42,10 @@ def with_main(tarball: bytes, source: str) -> bytes:
     return changed.getvalue()
 
 
-def test_the_same_table_gives_the_same_bytes(toy_folder, tarball, tmp_path) -> None:
+def test_the_same_table_and_vocabulary_give_the_same_bytes(toy_folder, toy_vocabulary, tarball, tmp_path) -> None:
     elsewhere = shutil.copytree(toy_folder, tmp_path / "copy", copy_function=shutil.copyfile)
-    assert pack(elsewhere) == tarball
+    copied = shutil.copyfile(toy_vocabulary, tmp_path / "copy.bin")
+    assert pack(elsewhere, vocabulary=copied) == tarball
     entries = names_and_entries(tarball)
     assert list(entries) == sorted(entries)
     assert {(entry.uid, entry.gid, entry.mode, entry.mtime) for entry in entries.values()} == {(0, 0, 0o644, 315532800)}
@@ -50,10 +53,24 @@ def test_the_same_table_gives_the_same_bytes(toy_folder, tarball, tmp_path) -> N
 
 def test_it_holds_the_agent_and_nothing_that_the_agent_does_not_import(tarball) -> None:
     names = set(names_and_entries(tarball))
-    assert {"main.py", "answer_table/answers.safetensors", "answer_table/manifest.json"} <= names
+    assert {"main.py", "answer_table/answers.safetensors", "answer_table/manifest.json", "vocabulary.bin"} <= names
+    assert {"twenty_questions/joint/guesser.py", "twenty_questions/vocabulary/packed.py"} <= names
     assert {"twenty_questions/agent.py", "twenty_questions/rules/order.py", "furikaeri_common/errors.py"} <= names
     assert not {"twenty_questions/kaggle_engine.py", "twenty_questions/packing.py", "furikaeri_common/runs.py"} & names
     assert not any(name.startswith("/") or ".." in name or "__pycache__" in name for name in names)
+
+
+def test_it_brings_the_vocabulary_as_it_is(tarball, toy_vocabulary) -> None:
+    with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
+        assert archive.extractfile("vocabulary.bin").read() == toy_vocabulary.read_bytes()
+
+
+def test_the_proof_plays_for_things_of_the_table_and_for_words_that_it_lacks(tarball, toy_table, tmp_path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(tarball)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    secrets = clean_room._secrets(tmp_path, 7)
+    assert [keyword in toy_table.keywords for keyword in secrets] == [True, False] * 3 + [True]
+    assert {keyword.name for keyword in secrets[1::2]} == {"library stadium", "meadow bakery", "harbor canyon"}
 
 
 def test_it_plays_with_nothing_else_around(tarball) -> None:
@@ -118,8 +135,17 @@ def test_main_finds_its_table_however_it_is_executed(tarball, tmp_path, place) -
     folder = tmp_path if place == "working folder" else "/"
     done = subprocess.run([sys.executable, "-P", "-c", script], cwd=folder, capture_output=True, text=True, check=True)
     guess, code = json.loads(done.stdout)
-    assert guess in {keyword.name for keyword in open_table(tmp_path / "answer_table").keywords}
+    words = read_vocabulary(tmp_path / "vocabulary.bin").words
+    assert guess in {*words, *(keyword.name for keyword in open_table(tmp_path / "answer_table").keywords)}
     assert Path(code).is_relative_to(tmp_path)
+
+
+def test_a_vocabulary_that_is_missing_or_damaged_is_not_packed(toy_folder, toy_vocabulary, tmp_path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.bin: cannot be read"):
+        pack(toy_folder, vocabulary=tmp_path / "nowhere.bin")
+    (tmp_path / "damaged.bin").write_bytes(toy_vocabulary.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"damaged\.bin: is damaged"):
+        pack(toy_folder, vocabulary=tmp_path / "damaged.bin")
 
 
 def test_a_table_that_is_missing_or_damaged_is_not_packed(toy_folder, tmp_path) -> None:

@@ -77,8 +77,8 @@ def contents(tarball: bytes) -> dict[str, bytes]:
         return {entry.name: archive.extractfile(entry).read() for entry in archive.getmembers()}
 
 
-def test_the_models_go_into_the_tarball(toy_folder, models, panel) -> None:
-    tarball = pack(toy_folder, models_to_pack(panel))
+def test_the_models_go_into_the_tarball(toy_folder, toy_vocabulary, models, panel) -> None:
+    tarball = pack(toy_folder, models_to_pack(panel), vocabulary=toy_vocabulary)
     held = contents(tarball)
     assert held["main.py"].decode() == MAIN_WITH_MODELS
     assert held["models/ada/model.safetensors"] == (models[0] / "model.safetensors").read_bytes()
@@ -86,11 +86,11 @@ def test_the_models_go_into_the_tarball(toy_folder, models, panel) -> None:
     assert {"furikaeri_common/models/pool.py", "twenty_questions/labelling/opening.py"} <= set(held)
     assert not {"models/ada/notes.md", "models/ada/pytorch_model.bin", "twenty_questions/packing.py"} & set(held)
     assert all(str(models[0].parent).encode() not in content for content in held.values())
-    assert pack(toy_folder, models_to_pack(panel)) == tarball
+    assert pack(toy_folder, models_to_pack(panel), vocabulary=toy_vocabulary) == tarball
 
 
-def test_mounted_models_stay_outside(toy_folder, panel) -> None:
-    held = contents(pack(toy_folder, models_to_pack(panel, "/kaggle/input/ours")))
+def test_mounted_models_stay_outside(toy_folder, toy_vocabulary, panel) -> None:
+    held = contents(pack(toy_folder, models_to_pack(panel, "/kaggle/input/ours"), vocabulary=toy_vocabulary))
     assert not any(name.startswith("models/") for name in held)
     document = json.loads(held["panel.json"])
     assert document["models_at"] == "/kaggle/input/ours"
@@ -132,11 +132,13 @@ def test_a_panel_that_is_none_is_refused(tmp_path) -> None:
         open_packed_panel(tmp_path)
 
 
-def test_it_plays_and_votes_with_nothing_else_around_though_a_model_is_damaged(toy_folder, models, tmp_path) -> None:
+def test_it_plays_and_votes_with_nothing_else_around_though_a_model_is_damaged(
+    toy_folder, toy_vocabulary, models, tmp_path
+) -> None:
     broken = shutil.copytree(models[1], tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"no weights")
     packed = models_to_pack(panel_of([*map(str, models), str(broken)]), "/nowhere/here")
-    proof = prove(pack(toy_folder, packed), matches=1, engine=False, models=packed.folders)
+    proof = prove(pack(toy_folder, packed, vocabulary=toy_vocabulary), matches=1, engine=False, models=packed.folders)
     assert (proof.matches, proof.engine) == (2, None)
     assert proof.found >= 1
     assert proof.models.questions == len(INTERVIEW)
@@ -144,10 +146,10 @@ def test_it_plays_and_votes_with_nothing_else_around_though_a_model_is_damaged(t
     assert "broken/model.safetensors: is not a whole safetensors file" in " ".join(proof.models.failures.values())
 
 
-def test_models_that_cannot_vote_are_not_proved(toy_folder, panel) -> None:
+def test_models_that_cannot_vote_are_not_proved(toy_folder, toy_vocabulary, panel) -> None:
     packed = models_to_pack(panel, "/nowhere/here")
     with pytest.raises(WorkError, match=r"models that do not vote .*there is no model"):
-        prove(pack(toy_folder, packed), matches=1, engine=False)
+        prove(pack(toy_folder, packed, vocabulary=toy_vocabulary), matches=1, engine=False)
 
 
 def test_what_cannot_be_packed_is_refused(models, tmp_path) -> None:

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twenty_questions import simulated_partners as partners
 from twenty_questions import simulation
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.questions import HANDSHAKE, Question, alphabetical, letter
 from twenty_questions.simulation import Outcome, summarise, wilson_interval
+from twenty_questions.strategies import table_strategy
 from twenty_questions.table import AnswerTable, code_of
 from twenty_questions.words import Keyword, normalise
 
@@ -29,40 +31,41 @@ def binary_table(bits: int) -> AnswerTable:
 
 TABLE = binary_table(6)
 CONFIG = GuesserConfig(handshake=False, noise=0.0, letter_noise=0.0, letters=False)
+PLAYED = table_strategy(TABLE, CONFIG)
 
 
 def test_without_noise_every_secret_is_found_as_soon_as_halving_allows() -> None:
-    outcome = simulation.simulate(TABLE, CONFIG, simulation.table_partner(TABLE), TABLE.keywords, seed=0)
+    outcome = simulation.simulate(PLAYED, partners.table_partner(TABLE), TABLE.keywords, seed=0)
     assert (outcome.found_in > 0).all()
     assert outcome.found_in.max() <= 6
     assert all(len(set(asked)) == len(asked) for asked in outcome.questions)
 
 
 def test_parts_give_what_the_whole_gives() -> None:
-    partner = simulation.flipping(simulation.table_partner(TABLE), 0.2)
-    whole = simulation.simulate(TABLE, CONFIG, partner, TABLE.keywords, seed=3, rounds=8)
-    first = simulation.simulate(TABLE, CONFIG, partner, TABLE.keywords[:10], seed=3, rounds=8)
-    rest = simulation.simulate(TABLE, CONFIG, partner, TABLE.keywords[10:], seed=3, first=10, rounds=8)
+    partner = partners.flipping(partners.table_partner(TABLE), 0.2)
+    whole = simulation.simulate(PLAYED, partner, TABLE.keywords, seed=3, rounds=8)
+    first = simulation.simulate(PLAYED, partner, TABLE.keywords[:10], seed=3, rounds=8)
+    rest = simulation.simulate(PLAYED, partner, TABLE.keywords[10:], seed=3, first=10, rounds=8)
     np.testing.assert_array_equal(np.concatenate([first.found_in, rest.found_in]), whole.found_in)
     assert first.questions + rest.questions == whole.questions
 
 
 def test_the_seed_decides_the_noise() -> None:
-    partner = simulation.flipping(simulation.table_partner(TABLE), 0.3)
-    runs = [simulation.simulate(TABLE, CONFIG, partner, TABLE.keywords, seed=seed, rounds=7) for seed in (1, 1, 2)]
+    partner = partners.flipping(partners.table_partner(TABLE), 0.3)
+    runs = [simulation.simulate(PLAYED, partner, TABLE.keywords, seed=seed, rounds=7) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(runs[0].found_in, runs[1].found_in)
     assert (runs[0].found_in != runs[2].found_in).any()
 
 
 def test_partners_say_what_they_should() -> None:
     rng = np.random.default_rng(0)
-    table_partner, alpha = simulation.table_partner(TABLE), simulation.alpha_partner(TABLE)
+    table_partner, alpha = partners.table_partner(TABLE), partners.alpha_partner(TABLE)
     thing = TABLE.keywords[5]
     assert [table_partner(thing, question, rng) for question in TABLE.questions[:3]] == ["yes", "no", "yes"]
     assert (table_partner(thing, HANDSHAKE, rng), alpha(thing, HANDSHAKE, rng)) == ("no", "yes")
     assert table_partner(thing, alphabetical("g"), rng) == "yes"
     assert table_partner(thing, letter("starts", "g"), rng) == "no"
-    labelled = simulation.labelled_partner({(normalise("the F5"), "Is bit 0 set?"): False})
+    labelled = partners.labelled_partner({(normalise("the F5"), "Is bit 0 set?"): False})
     assert labelled(thing, TABLE.questions[0], rng) == "no"
     assert labelled(thing, TABLE.questions[1], rng) == "unknown"
 
@@ -70,18 +73,18 @@ def test_partners_say_what_they_should() -> None:
 def test_an_uncertain_cell_is_answered_by_a_fair_draw() -> None:
     table = AnswerTable((Keyword("one"),), (Question("q", "Q?"),), code_of([[0.5]]), np.ones(1))
     rng = np.random.default_rng(0)
-    answers = [simulation.table_partner(table)(table.keywords[0], table.questions[0], rng) for _ in range(2000)]
+    answers = [partners.table_partner(table)(table.keywords[0], table.questions[0], rng) for _ in range(2000)]
     assert answers.count("yes") == pytest.approx(1000, abs=120)
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, 0), (1.0, 1000), (0.25, 250)])
 def test_flipping_flips_at_its_rate(rate: float, expected: int) -> None:
     rng = np.random.default_rng(1)
-    partner = simulation.flipping(lambda keyword, question, rng: "yes", rate)
+    partner = partners.flipping(lambda keyword, question, rng: "yes", rate)
     said = [partner(TABLE.keywords[0], TABLE.questions[0], rng) for _ in range(1000)]
     assert said.count("no") == pytest.approx(expected, abs=60 if 0 < rate < 1 else 0)
     with pytest.raises(ValueError, match="flip rate"):
-        simulation.flipping(partner, 1.5)
+        partners.flipping(partner, 1.5)
 
 
 def test_figures_by_hand() -> None:

@@ -16,6 +16,7 @@ from twenty_questions.studies.games import bisects, found, lost, study_games
 from twenty_questions.studies.guessers import play_and_keep, study_guesser
 from twenty_questions.studies.player_plot import plot_players
 from twenty_questions.studies.similarities import best_similarities
+from twenty_questions.table import open_table
 from twenty_questions.transcripts import Game, Round, players_of, read_games
 from twenty_questions.words import matches
 
@@ -155,7 +156,9 @@ def test_names_of_any_script_are_drawn(tmp_path: Path) -> None:
 
 def part(folder: Path, **others: object) -> dict[str, object]:
     base = {"table": str(folder), "labels": None, "words": None, "strategy": "table", "partner": "table", "noise": 0.2}
-    return {**base, "secrets": [3, 14, 15, 9], "first": 0, "rounds": 4, "seed": 6, **others}
+    keywords = open_table(folder).keywords
+    secrets = [list(keywords[row].names) for row in (3, 14, 15, 9)]
+    return {**base, "secrets": secrets, "first": 0, "rounds": 4, "seed": 6, **others}
 
 
 def test_games_are_those_of_a_simulation_with_their_guesses(toy_folder: Path, toy_table, tmp_path: Path) -> None:

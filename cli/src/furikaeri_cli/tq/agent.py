@@ -13,9 +13,11 @@ from furikaeri_common.artifacts import atomic_writer, sha256_of
 from furikaeri_common.errors import InputError
 from twenty_questions import packing
 from twenty_questions.builtin.build import TABLE_FOLDER
+from twenty_questions.named_words import BUILT_IN, words_place
 from twenty_questions.packed_models import PackedModels, models_to_pack
 from twenty_questions.packing import CONTEST_MEMORY, Proof
 from twenty_questions.panel import panel_of
+from twenty_questions.vocabulary.packed import BUILTIN_VOCABULARY
 
 __all__ = ["Packed", "pack_agent", "pack_cli"]
 
@@ -26,7 +28,7 @@ class Packed(NamedTuple):
     Attributes:
         file: where it is.
         bytes: its size.
-        sha256: of its bytes, which depend on the table and this version alone.
+        sha256: of its bytes, which depend on the table, the vocabulary and this version alone.
         proof: what it did when it was unpacked and played; None if that was not asked.
     """
 
@@ -36,15 +38,23 @@ class Packed(NamedTuple):
     proof: Proof | None
 
 
-def pack_agent(out: Path, table: Path, *, prove: bool, engine: bool, models: PackedModels | None = None) -> Packed:
+def pack_agent(
+    out: Path,
+    table: Path,
+    *,
+    prove: bool,
+    engine: bool,
+    models: PackedModels | None = None,
+    vocabulary: Path = BUILTIN_VOCABULARY,
+) -> Packed:
     """Pack an agent, prove it if asked, and only then write it.
 
     Raises:
-        InputError: if the table cannot be used, or the file cannot be written.
+        InputError: if the table or vocabulary cannot be used, or the file cannot be written.
         WorkError: if the packed agent fails its proof.
     """
     with atomic_writer(out) as stream:
-        packing.pack_into(stream, table, models)
+        packing.pack_into(stream, table, models, vocabulary=vocabulary)
         stream.flush()
         written = Path(stream.name)
         folders = models.folders if models is not None else {}
@@ -56,6 +66,12 @@ def pack_agent(out: Path, table: Path, *, prove: bool, engine: bool, models: Pac
 def pack_cli(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The tarball to write, such as submission.tar.gz.")],
     table: Table = None,
+    words: Annotated[
+        str,
+        typer.Option(
+            "--words", metavar="FILE", help="The vocabulary of what can be guessed besides the table's keywords."
+        ),
+    ] = BUILT_IN,
     answerer: Annotated[
         Literal["table", "llm"],
         typer.Option("--answerer", help="What answers: rules and the table, or, after them, the vote of models."),
@@ -83,9 +99,10 @@ def pack_cli(
 ) -> None:
     """Pack the agent as a submission to the contest.
 
-    The tarball holds `main.py`, the table and the code that they need; the same table gives the same bytes. It is
-    proved by unpacking it where there is only Python and numpy, without a network and under the contest's memory
-    limit, and playing whole matches. A tarball that fails is not written.
+    The tarball holds `main.py`, a vocabulary, the table and the code that they need; the same of them give the same
+    bytes. It is proved by unpacking it where there is only Python and numpy, without a network and under the contest's
+    memory limit, and playing whole matches, about things of the table and words that it lacks. A tarball that fails is
+    not written.
 
     With --answerer llm, models vote on what neither rules nor table know, within the contest's time and in the order
     that loads least; where one fails or is late, the others answer, and at worst the table and the rules. Each is a
@@ -96,7 +113,7 @@ def pack_cli(
         tq agent pack submission.tar.gz
         tq agent pack voting.tar.gz --answerer llm --model ./gemma --model ./llama --model ./mistral
         tq agent pack voting.tar.gz --answerer llm --model ./gemma --models-at /kaggle/input/models
-        tq agent pack mine.tar.gz --table my-table --no-engine
+        tq agent pack mine.tar.gz --table my-table --words my-words.bin --no-engine
     """
     output = Output.choose(json=json, quiet=quiet)
     panel = panel_of(list(model or ()), weights=weights, prompt=prompt, leanings=str(leanings or ""))
@@ -108,7 +125,8 @@ def pack_cli(
     models = models_to_pack(panel, models_at) if panel is not None else None
     if prove and engine:
         output.note("Proving it takes some 30 s, most of it to start the contest's engine.")
-    packed = pack_agent(out, table or TABLE_FOLDER, prove=prove, engine=engine, models=models)
+    vocabulary = words_place(words) or BUILTIN_VOCABULARY
+    packed = pack_agent(out, table or TABLE_FOLDER, prove=prove, engine=engine, models=models, vocabulary=vocabulary)
     output.result(packed, _text(packed))
 
 

@@ -31,7 +31,7 @@ from furikaeri_cli.tq.simulate import Setting
 from furikaeri_common.embedders import Encoder
 from furikaeri_common.errors import InputError
 from twenty_questions.builtin.build import TABLE_FOLDER
-from twenty_questions.experiments import PARTNERS, STRATEGIES
+from twenty_questions.experiments import LABELLED_PARTNERS, PARTNERS, STRATEGIES
 from twenty_questions.panel import PanelConfig, panel_of
 from twenty_questions.studies.guessers import ANSWERER, GuesserFigures
 from twenty_questions.studies.intervals import Estimate
@@ -64,7 +64,8 @@ def evaluate_guesser_cli(
     ] = 200,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds in a game.")] = 20,
     labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="CSV", help="Answers of the partner `labels`.")
+        Path | None,
+        typer.Option("--labels", metavar="CSV", help="Somebody else's answers, from which every partner answers."),
     ] = None,
     model: Models = None,
     base_url: BaseUrl = "",
@@ -101,8 +102,9 @@ def evaluate_guesser_cli(
         )
     )
     asks_models = any(setting.partner == ANSWERER for setting in settings)
-    if labels is None and any(setting.partner == "labels" for setting in settings):
-        raise InputError("the partner `labels` needs --labels CSV")
+    for setting in settings:
+        if labels is None and setting.partner in LABELLED_PARTNERS:
+            raise InputError(f"the partner `{setting.partner}` needs --labels CSV")
     if asks_models and not model:
         raise InputError(
             f"the partner `{ANSWERER}` answers with models, and none is named", fix="Name one with --model"
@@ -161,7 +163,7 @@ def evaluate_guesser(
     Args:
         settings: what is played.
         table: the table's folder.
-        labels: the answers of the partner `labels`.
+        labels: somebody else's answers, from which every partner but the models answers.
         panel: the models of the partner `answerer`.
         encoder: of sentences; None: no guesser scores.
         embeddings: the encoder's name, for the record.
@@ -185,21 +187,22 @@ def evaluate_guesser(
     held = open_table(table)
     answers = read_labels(labels) if labels else None
     tasks: list[Task] = []
-    secrets: dict[Setting, list[int]] = {}
+    secrets: dict[Setting, list[list[str]]] = {}
     parts_of: dict[Setting, range] = {}
     for setting in settings:
-        secrets[setting] = rows = secrets_of(held, setting.partner, answers, games, seed)
+        drawn = secrets_of(held, setting.partner, answers, games, seed)
+        secrets[setting] = names = [list(of_one) for of_one in drawn.played]
         asks_models = setting.partner == ANSWERER
         size = _GAMES_PER_PART[asks_models]
-        parts_of[setting] = range(len(tasks), len(tasks) + math.ceil(len(rows) / size))
-        for first in range(0, len(rows), size):
+        parts_of[setting] = range(len(tasks), len(tasks) + math.ceil(len(names) / size))
+        for first in range(0, len(names), size):
             part: dict[str, Any] = {
                 "table": str(table.resolve()),
                 "labels": str(labels.resolve()) if labels else None,
                 "words": None,
                 **setting._asdict(),
                 "panel": jsonable(panel) if asks_models else None,
-                "secrets": rows[first : first + size],
+                "secrets": names[first : first + size],
                 "first": first,
                 "rounds": rounds,
                 "seed": seed,
@@ -233,7 +236,7 @@ def evaluate_guesser(
             figures = study_guesser(
                 [round_ for part in played for round_ in part["found_in"]],
                 [guesses for part in played for guesses in part["guesses"]],
-                [held.keywords[row].name for row in secrets[setting]],
+                [name for name, *_ in secrets[setting]],
                 rounds=rounds,
                 encoder=encoder,
             )

@@ -18,6 +18,7 @@ from furikaeri_cli.tq.voters import tell_failures
 from furikaeri_common.errors import InputError
 from twenty_questions.kaggle_engine import open_engine
 from twenty_questions.match import MatchResult, games_of, play
+from twenty_questions.named_words import BUILT_IN
 from twenty_questions.panel import PanelConfig, panel_of
 from twenty_questions.players import ASKING_MODELS, KINDS, AgentSpec, build, parse_player, voter_of
 from twenty_questions.table import AnswerTable, builtin_table, open_table
@@ -88,6 +89,7 @@ def play_matches(
     *,
     seed: int,
     table: Path | None,
+    words: str = BUILT_IN,
     panel: PanelConfig | None = None,
 ) -> Iterator[Played]:
     """Play one match for each keyword; every agent of every match has a seed of its own.
@@ -98,6 +100,7 @@ def play_matches(
         referee: plays a match.
         seed: of everything.
         table: the table folder of the agents; None for the built-in one.
+        words: the words that they can guess besides the table's (see `named_words`).
         panel: the models of agents that ask models.
 
     Raises:
@@ -108,7 +111,8 @@ def play_matches(
     for number, keyword in enumerate(keywords):
         seeds = np.random.default_rng([seed, number]).integers(2**31, size=4)
         agents = [
-            parse_player(name, seed=int(own), table=table, panel=panel) for name, own in zip(names, seeds, strict=True)
+            parse_player(name, seed=int(own), table=table, words=words, panel=panel)
+            for name, own in zip(names, seeds, strict=True)
         ]
         yield Played(keyword, referee(agents, keyword))
 
@@ -169,6 +173,14 @@ def match_cli(
     prompt: PromptName = "original",
     leanings: Leanings = None,
     table: Table = None,
+    words: Annotated[
+        str,
+        typer.Option(
+            "--words",
+            metavar="FILE",
+            help=f"What can be guessed besides the table's keywords: a vocabulary, a text file, or `{BUILT_IN}`.",
+        ),
+    ] = BUILT_IN,
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Keep the games in a file, for `tq replay`.")
     ] = None,
@@ -203,7 +215,7 @@ def match_cli(
             held.keywords[row] for row in np.random.default_rng(seed).choice(len(held.prior), games, p=held.prior)
         ]
     with _referee(engine, output) as referee:
-        played = play_matches(teams, secrets, referee, seed=seed, table=table, panel=panel)
+        played = play_matches(teams, secrets, referee, seed=seed, table=table, words=words, panel=panel)
         matches = _counted(played, games, output)
     _show(matches, teams, output, engine=engine, seed=seed)
     if panel is not None:

@@ -16,8 +16,8 @@ from furikaeri_cli.tq.looking_back import look_back
 from furikaeri_cli.tq.replies import read_answer, verdict_reader
 from furikaeri_cli.tq.screen import headline, paragraph, spoken, told
 from twenty_questions import session as games
-from twenty_questions.learning import learn
 from twenty_questions.memory import read_lessons
+from twenty_questions.reliability import relearn
 from twenty_questions.session import PERSON, Session, SessionConfig
 from twenty_questions.table import AnswerTable, builtin_table, open_table
 from twenty_questions.transcripts import Game, write_games
@@ -48,7 +48,7 @@ def lessons_file(table: Path | None, lessons: Path | None) -> Path:
 def known_table(table: Path | None, lessons: Path | None) -> AnswerTable:
     """Return the table to play with: the built-in or the given one, after the user's lessons."""
     base = open_table(table) if table else builtin_table()
-    return learn(base, read_lessons(lessons)) if lessons else base
+    return relearn(base, read_lessons(lessons), noise=PERSON.noise) if lessons else base
 
 
 def play_cli(

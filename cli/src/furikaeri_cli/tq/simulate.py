@@ -5,70 +5,83 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from furikaeri_cli.options import Json, Quiet, Runs, Seed, Table, Workers
 from furikaeri_cli.output import Output
-from furikaeri_common.errors import InputError, MissingExtraError
+from furikaeri_cli.tq.simulation_report import (
+    MIXED,
+    Setting,
+    Simulated,
+    draw_results,
+    plain_result,
+    tell_results,
+)
+from furikaeri_common.errors import InputError
+from twenty_questions.bisection import WordList
 from twenty_questions.builtin.build import TABLE_FOLDER
-from twenty_questions.experiments import PARTNERS, STRATEGIES, play_part, read_labels, secrets_of
-from twenty_questions.simulation import Outcome, Summary, summarise
+from twenty_questions.experiments import (
+    LABELLED_PARTNERS,
+    MIXTURE,
+    PARTNERS,
+    STRATEGIES,
+    Secrets,
+    play_part,
+    read_labels,
+    secrets_of,
+)
+from twenty_questions.named_words import BUILT_IN, WordsPrior, words_named, words_place
+from twenty_questions.simulation import Outcome, summarise
+from twenty_questions.sources.named_lists import PUBLIC, place_of, read_named_list
 from twenty_questions.table import open_table
-from twenty_questions.word_files import read_words
 
 __all__ = ["Setting", "Simulated", "draw_results", "simulate_cli", "simulate_settings"]
 
 GAMES_PER_SHARD = 200
-
-
-class Setting(NamedTuple):
-    """One combination that is simulated."""
-
-    strategy: str
-    partner: str
-    noise: float
-
-
-class Simulated(NamedTuple):
-    """A setting, what came of it, and the limits beside it.
-
-    Attributes:
-        setting: what was played.
-        summary: figures with every game counted alike.
-        weighted: the same with games weighted by the table's prior, if they were not drawn from it.
-        fewest_rounds: the least prior-weighted mean round of any strategy without noise, sum_i p_(i) floor(log2(i+1)).
-        limit_by_round: the largest find rate that any strategy can have by each round (see `evaluation`).
-    """
-
-    setting: Setting
-    summary: Summary
-    weighted: Summary
-    fewest_rounds: float
-    limit_by_round: tuple[float, ...]
+_GAMES_PER_SHARD_OF_WORDS = 25
+_FROM_PRIOR = "prior"
 
 
 def simulate_cli(
     strategy: Annotated[
         list[str] | None, typer.Option("--strategy", help=f"How the guesser plays: {', '.join(STRATEGIES)}.")
     ] = None,
-    partner: Annotated[list[str] | None, typer.Option("--partner", help=f"Who answers: {', '.join(PARTNERS)}.")] = None,
+    partner: Annotated[
+        list[str] | None, typer.Option("--partner", help=f"Who answers: {', '.join((*PARTNERS, MIXED))}.")
+    ] = None,
     noise: Annotated[
         list[float] | None, typer.Option("--noise", min=0.0, max=0.5, help="Share of answers that are flipped.")
     ] = None,
     games: Annotated[
-        int, typer.Option("--games", min=0, help="Games, with secrets drawn from the prior; 0: each keyword once.")
+        int, typer.Option("--games", min=0, help="Games, with secrets drawn from the prior; 0: each secret once.")
     ] = 0,
+    secrets: Annotated[
+        str,
+        typer.Option(
+            "--secrets",
+            metavar="LIST",
+            help="What is played for: a list of words, or `prior`, drawn from --words. Left out: the table's keywords.",
+        ),
+    ] = "",
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds in a game.")] = 20,
     labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="CSV", help="Answers of the partner `labels`.")
+        Path | None,
+        typer.Option("--labels", metavar="CSV", help="Somebody else's answers, from which every partner answers."),
     ] = None,
     words: Annotated[
-        Path | None, typer.Option("--words", metavar="FILE", help="A list to bisect instead of the table's keywords.")
-    ] = None,
+        str,
+        typer.Option(
+            "--words",
+            metavar="FILE",
+            help=f"The words that can be guessed: a vocabulary, a text file, or `{BUILT_IN}`. The table's if left out.",
+        ),
+    ] = "",
+    words_prior: Annotated[
+        WordsPrior, typer.Option("--words-prior", help="The prior of these words: their own, or another in its place.")
+    ] = "own",
     table: Table = None,
     plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw find rate and reward by round.")] = True,
     runs: Runs = Path("runs"),
@@ -80,27 +93,43 @@ def simulate_cli(
     """Simulate games: every strategy with every partner at every noise.
 
     Options may be given several times. Results are a table with 95 % intervals and a plot, kept as a run; the same
-    command takes an interrupted run up again, and gives the same figures with any number of workers.
+    command takes an interrupted run up again, and gives the same figures with any number of workers. The partner
+    `mixed` is a population: half alpha, three tenths language models, two tenths liars, each played by itself and then
+    taken together. Where the strategy `specialist`, who is told the partner's type, plays the same games, what not
+    knowing it costs is told too.
 
     Examples:
         tq simulate
         tq simulate --strategy table --strategy meaning --noise 0 --noise 0.05 --noise 0.1 --workers 2
-        tq simulate --partner labels --labels answers.csv --json
+        tq simulate --strategy one-belief --partner alpha --words built-in --secrets prior --games 200
+        tq simulate --strategy one-belief --strategy specialist --partner mixed --words built-in --labels answers.csv
     """
     output = Output.choose(json=json, quiet=quiet)
+    named = [
+        one
+        for name in partner or ["table"]
+        for one in (MIXTURE if _known(name, (*PARTNERS, MIXED), "partner") == MIXED else [name])
+    ]
     settings = list(
         dict.fromkeys(
-            Setting(_known(one, tuple(STRATEGIES), "strategy"), _known(other, PARTNERS, "partner"), rate)
-            for one, other, rate in itertools.product(strategy or ["table"], partner or ["table"], noise or [0.0])
+            Setting(_known(one, tuple(STRATEGIES), "strategy"), other, rate)
+            for one, other, rate in itertools.product(strategy or ["table"], named, noise or [0.0])
         )
     )
-    if labels is None and any(setting.partner == "labels" for setting in settings):
-        raise InputError("the partner `labels` needs --labels CSV")
+    for setting in settings:
+        if labels is None and setting.partner in LABELLED_PARTNERS:
+            raise InputError(f"the partner `{setting.partner}` needs --labels CSV")
+    if secrets == _FROM_PRIOR and not (words and games):
+        raise InputError(
+            "--secrets prior draws from the words' prior", fix="Give --words and the number of games with --games"
+        )
     results, folder = simulate_settings(
         settings,
         table=table or TABLE_FOLDER,
         labels=labels,
         words=words,
+        words_prior=words_prior,
+        secrets=secrets,
         games=games,
         rounds=rounds,
         seed=seed,
@@ -108,7 +137,7 @@ def simulate_cli(
         workers=workers,
         output=output,
     )
-    _print(output, results, folder)
+    tell_results(output, results, folder, rounds=rounds, seed=seed, mixed=MIXED in (partner or ()))
     if plot:
         draw_results(output, results, folder)
 
@@ -124,7 +153,9 @@ def simulate_settings(
     *,
     table: Path,
     labels: Path | None,
-    words: Path | None = None,
+    words: str = "",
+    words_prior: WordsPrior = "own",
+    secrets: str = "",
     games: int,
     rounds: int,
     seed: int,
@@ -135,11 +166,13 @@ def simulate_settings(
     """Simulate settings as one recorded run; return the results and the run's folder.
 
     Args:
-        settings: what to play.
+        settings: what to play; at least one.
         table: the table's folder.
-        labels: the labels of the partner `labels`.
-        words: a word a line, with a tab and its weight if words differ: what `opening` bisects; None: the keywords.
-        games: how many games each, with secrets from the prior; 0: every possible secret once.
+        labels: somebody else's answers, from which every partner answers.
+        words: what can be guessed (see `named_words`); "": the table's keywords.
+        words_prior: the prior with which words are taken.
+        secrets: a list of words that are played for, or `prior`; "": the table's keywords.
+        games: how many games each, with secrets drawn from their prior; 0: every possible secret once.
         rounds: rounds in a game.
         seed: of everything random.
         runs: where runs are kept.
@@ -154,26 +187,41 @@ def simulate_settings(
 
     held = open_table(table)
     answers = read_labels(labels) if labels else None
-    if words:
-        read_words(words)
+    list_of_words = words_named(words, words_prior) if words else None
+    given = read_named_list(secrets).keywords if secrets and secrets != _FROM_PRIOR else ()
+    place = words_place(words) if words else None
+    per_shard = _GAMES_PER_SHARD_OF_WORDS if words else GAMES_PER_SHARD
     tasks: list[Task] = []
-    secrets: dict[Setting, list[int]] = {}
+    drawn_from = list_of_words if secrets == _FROM_PRIOR else None
+    # With or without labels: they are the same for every setting.
+    played = secrets_of(held, settings[0].partner, answers, games, seed, given=given, drawn_from=drawn_from)
+    size = len(played.played)
+    # Elsewhere the list of secrets is shorter than what can be guessed.
+    known = not given and (not words or drawn_from is not None)
     for setting in settings:
-        secrets[setting] = secrets_of(held, setting.partner, answers, games, seed)
-        for first in range(0, len(secrets[setting]), GAMES_PER_SHARD):
+        for first in range(0, size, per_shard):
             part = {
                 "table": str(table.resolve()),
                 "labels": str(labels.resolve()) if labels else None,
-                "words": str(words.resolve()) if words else None,
+                "words": str(place.resolve()) if place else words or None,
+                "words_prior": words_prior,
                 **setting._asdict(),
-                "secrets": secrets[setting][first : first + GAMES_PER_SHARD],
+                "secrets": [list(names) for names in played.played[first : first + per_shard]],
                 "first": first,
                 "rounds": rounds,
                 "seed": seed,
             }
             tasks.append(Task(f"{setting.strategy}-{setting.partner}-{setting.noise}-{first:06d}", part))
-    config = {"settings": [setting._asdict() for setting in settings], "games": games, "rounds": rounds}
-    files = {"table": table, "labels": labels, "words": words}
+    config = {
+        "settings": [setting._asdict() for setting in settings],
+        "games": games,
+        "rounds": rounds,
+        "words": words,
+        "words_prior": words_prior,
+        "secrets": secrets,
+    }
+    listed = place_of(secrets) if given and secrets != PUBLIC else None
+    files = {"table": table, "labels": labels, "words": place, "secrets": listed}
     data = {name: fingerprint_of(path) for name, path in files.items() if path}
     unfinished = find_unfinished(runs, "tq simulate", config, seed=seed, data=data)
     engine = LocalProcesses(workers)
@@ -183,80 +231,37 @@ def simulate_settings(
         parts = iter(require_all(report))
         results = []
         for setting in settings:
-            found = [
-                round_ for _ in range(0, len(secrets[setting]), GAMES_PER_SHARD) for round_ in next(parts)["found_in"]
-            ]
-            possible = secrets_of(held, setting.partner, answers, 0, seed)
-            prior = held.prior[possible] / held.prior[possible].sum()
-            result = _result(setting, prior, found, rounds, drawn=games > 0)
+            found = [round_ for _ in range(0, size, per_shard) for round_ in next(parts)["found_in"]]
+            result = _result(setting, played, found, rounds, list_of_words, drawn=games > 0, known=known)
             run.log(
                 {"find_rate": result.summary.find_rate, "mean_reward": result.summary.mean_reward}, **setting._asdict()
             )
             results.append(result)
-        write_json(run.path / "results.json", [_plain(result) for result in results])
+        write_json(run.path / "results.json", [plain_result(result) for result in results])
     return results, run.path
 
 
-def draw_results(output: Output, results: Sequence[Simulated], folder: Path) -> None:
-    """Draw find rate and mean reward by round into `by_round.png`; without the extra for plots, say what is missing."""
-    from twenty_questions.plots import plot_by_round
-
-    curves = {
-        _title(result.setting): (result.summary.found_by_round, np.asarray(result.limit_by_round)) for result in results
-    }
-    try:
-        plot_by_round(curves, folder / "by_round.png")
-    except MissingExtraError as error:
-        output.warn(str(error))
-
-
 def _result(
-    setting: Setting, prior: NDArray[np.float64], found: Sequence[int], rounds: int, *, drawn: bool
+    setting: Setting,
+    secrets: Secrets,
+    found: Sequence[int],
+    rounds: int,
+    words: WordList | None,
+    *,
+    drawn: bool,
+    known: bool,
 ) -> Simulated:
     from twenty_questions.evaluation import fewest_rounds, find_rate_limit
 
     outcome = Outcome(np.asarray(found, dtype=np.int64), ())
+    prior = secrets.prior
     chances = prior if drawn else np.ones(len(prior))
+    opens = setting.strategy in ("opening", "specialist")
     return Simulated(
         setting=setting,
         summary=summarise(outcome, rounds=rounds),
         weighted=summarise(outcome, rounds=rounds, weights=None if drawn else prior),
-        fewest_rounds=fewest_rounds(prior),
+        fewest_rounds=fewest_rounds(prior, handshake=opens and bool(words)) if known else float("nan"),
         limit_by_round=tuple(find_rate_limit(chances, number, setting.noise) for number in range(1, rounds + 1)),
-    )
-
-
-def _plain(result: Simulated) -> dict[str, Any]:
-    from furikaeri_common.documents import jsonable
-
-    return dict(jsonable(result))
-
-
-def _title(setting: Setting) -> str:
-    return f"{setting.strategy}, {setting.partner}, {setting.noise:.0%}"
-
-
-def _interval(bounds: tuple[float, float], scale: float) -> str:
-    return f"{scale * bounds[0]:.1f}-{scale * bounds[1]:.1f}"
-
-
-def _print(output: Output, results: Sequence[Simulated], folder: Path) -> None:
-    columns = ("setting", "games", "found (95 %)", "limit", "rounds", "least", "reward (95 %)")
-    rows = [
-        (
-            _title(result.setting),
-            result.summary.games,
-            f"{result.summary.find_rate:.1%} ({_interval(result.summary.find_rate_interval, 100)})",
-            f"{result.limit_by_round[-1]:.1%}",
-            f"{result.weighted.mean_rounds:.2f}",
-            f"{result.fewest_rounds:.2f}",
-            f"{result.summary.mean_reward:.1f} ({_interval(result.summary.mean_reward_interval, 1)})",
-        )
-        for result in results
-    ]
-    output.table(columns, rows, value={"results": [_plain(result) for result in results], "run": str(folder)})
-    output.note(
-        "setting: strategy, partner, share of answers flipped; rounds: mean round of the hits, weighted by the prior, "
-        "beside the least that any strategy can have without noise; limit: the largest find rate at this noise.\n"
-        f"Kept in {folder}"
+        found_in=tuple(outcome.found_in.tolist()),
     )

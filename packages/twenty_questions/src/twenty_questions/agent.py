@@ -16,17 +16,18 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from twenty_questions import guesser
 from twenty_questions.answerer import answer
-from twenty_questions.belief import Answer, posterior
+from twenty_questions.belief import Answer
 from twenty_questions.bisection import WordList
 from twenty_questions.builtin.phrasing import wordings_of
-from twenty_questions.guesser import GuesserConfig, GuesserState
+from twenty_questions.guesser import GuesserConfig
+from twenty_questions.joint.config import JointConfig
 from twenty_questions.match import GUESS_LENGTH, QUESTION_LENGTH
+from twenty_questions.strategies import Strategy, strategy_of
 from twenty_questions.table import AnswerTable, builtin_table
 from twenty_questions.table_answers import table_answers
-from twenty_questions.table_index import index_of, positions_matching
 from twenty_questions.understanding import Wording
+from twenty_questions.vocabulary.packed import builtin_vocabulary
 from twenty_questions.words import names_match, normalise, spellings
 
 __all__ = ["Seen", "agent", "make_agent", "read_observation"]
@@ -81,7 +82,7 @@ def read_observation(observation: Any) -> Seen:
 
 def make_agent(
     table: AnswerTable,
-    config: GuesserConfig | None = None,
+    config: GuesserConfig | JointConfig | None = None,
     seed: int = 0,
     *,
     words: WordList | None = None,
@@ -92,52 +93,54 @@ def make_agent(
 
     Args:
         table: what the guesser asks from, and what the answerer knows.
-        config: how the guesser plays.
+        config: how the guesser plays: by one belief over partner and keyword, or from the table, as it does with None.
         seed: breaks near-ties between questions, the same way whenever the same history comes up.
-        words: what the guesser bisects with a partner who accepts the handshake; by default the table's keywords.
+        words: what the guesser can guess besides the table's keywords; from the table it bisects them with a partner
+            who accepts the handshake. By default the table's keywords. They are made ready at the first question.
         wordings: other ways in which a partner may ask the table's questions.
         fallback: asked about (question, keyword) when neither the rules nor the table know the answer; None is "no".
 
     Returns:
         A function of an observation and a configuration (which it does not need) that never raises. A question is 1 to
-        750 characters and names no keyword of the table; a guess is 1 to 100 characters and, by the game's matching
-        rule, never one that was wrong before; an answer is "yes" or "no".
+        750 characters and names no word that the guesser can guess; a guess is 1 to 100 characters and, by the game's
+        matching rule, never one that was wrong before; an answer is "yes" or "no".
     """
-    settings = config or GuesserConfig()
-    index = index_of(table)
     known = table_answers(table, wordings)
 
-    @lru_cache(maxsize=MOST_ROUNDS)
-    def state_after(events: tuple[Event, ...]) -> GuesserState:
-        if not events:
-            return guesser.start(table, settings, words)
-        text, heard = events[-1]
-        before = state_after(events[:-1])
-        if heard is None:
-            return guesser.exclude(table, before, text)
-        return guesser.observe(table, before, text, heard, settings)
+    @cache
+    def thinking() -> tuple[Strategy, Callable[[tuple[Event, ...]], Any]]:
+        strategy = strategy_of(table, config, words)
+
+        @lru_cache(maxsize=strategy.kept_states)
+        def state_after(events: tuple[Event, ...]) -> Any:
+            if not events:
+                return strategy.start()
+            text, heard = events[-1]
+            before = state_after(events[:-1])
+            return strategy.miss(before, text) if heard is None else strategy.hear(before, text, heard)
+
+        return strategy, state_after
 
     def ask(seen: Seen) -> str:
+        strategy, state_after = thinking()
         state = state_after(seen.events)
-        question, _ = guesser.choose_question(table, state, settings, np.random.default_rng([seed, len(seen.events)]))
-        guess, _ = guesser.choose_guess(table, state, settings)
+        question = strategy.ask(state, np.random.default_rng([seed, len(seen.events)]))
+        guess = strategy.guess(state)
         asked = dict(seen.events)
         others = (other.text for other in table.questions if other.text not in asked)
         return next(
             text
-            for text in (question.text, *others, PLAIN_QUESTION)
+            for text in itertools.chain([question.text], others, [PLAIN_QUESTION])
             if text.strip()
             and len(text) <= QUESTION_LENGTH
-            and not positions_matching(index, text)
+            and not strategy.is_name(text)
             and not names_match(text, guess)
         )
 
     def guess(seen: Seen) -> str:
+        strategy, state_after = thinking()
         state = state_after(seen.events)
-        text, info = guesser.choose_guess(table, state, settings)
-        by_probability = np.argsort(-posterior(state.belief), kind="stable")
-        rest = (table.keywords[position].name for position in by_probability)
-        return _new_guess((text, *(name for name, _ in info.top), *rest), seen.guesses)
+        return _new_guess(itertools.chain([strategy.guess(state)], strategy.ranked(state)), seen.guesses)
 
     def knows(question: str, keyword: str) -> bool | None:
         found = known(question, keyword)
@@ -160,10 +163,10 @@ def make_agent(
 
 
 def agent(observation: Any, configuration: Any = None) -> str:
-    """Play with the built-in table: `make_agent`'s promises hold once that table is open.
+    """Play by one belief over the built-in vocabulary and table: `make_agent`'s promises hold once these are open.
 
     Raises:
-        InputError: if the built-in table is missing or damaged.
+        InputError: if the built-in vocabulary or table is missing or damaged.
     """
     return _builtin_agent()(observation, configuration)
 
@@ -171,7 +174,7 @@ def agent(observation: Any, configuration: Any = None) -> str:
 @cache
 def _builtin_agent() -> Callable[[Any, Any], str]:
     table = builtin_table()
-    return make_agent(table, wordings=wordings_of(table))
+    return make_agent(table, JointConfig(), words=builtin_vocabulary(), wordings=wordings_of(table))
 
 
 def _plain_action(seen: Seen, table: AnswerTable) -> str:

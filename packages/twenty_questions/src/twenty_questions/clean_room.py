@@ -6,10 +6,11 @@ refused and counted; an agent with models is limited in what it may write to ins
 address space than they use. `main.py` is loaded as the contest does: its text is executed without a `__file__`, and the
 last callable in it is the agent.
 
-Four such agents play MATCHES matches, with keywords from all over their table, and then one against answerers who
-say no to everything, which makes it long. On stdout, as JSON: `matches` (keyword, rewards, statuses and reason of
-each), `moves`, `slowest` and `loading` (seconds of the longest move, and of loading the agent), `peak` (bytes of
-memory), `sockets` (how often one was wanted) and `strangers` (modules that came from anywhere else).
+Four such agents play MATCHES matches, by turns with keywords from all over their table and with probable words of their
+vocabulary that the table lacks, and then one against answerers who say no to everything, which makes it long. On
+stdout, as JSON: `matches` (keyword, rewards, statuses and reason of each), `moves`, `slowest` and `loading` (seconds of
+the longest move, and of loading the agent), `peak` (bytes of memory), `sockets` (how often one was wanted) and
+`strangers` (modules that came from anywhere else).
 
 An agent with models (its `main.py` calls the voter VOTER) then opens each of them, and answers `INTERVIEW`, which no
 table knows. On stdout too: `answers`, `votes` (how many models gave) and `failures` (by model, what went wrong).
@@ -76,7 +77,7 @@ def main(folder: Path, site: Path, matches: int, memory: int) -> None:
         finally:
             durations.append(time.perf_counter() - begin)
 
-    played = _play(timed, folder / "answer_table", matches)
+    played = _play(timed, folder, matches)
     seen_of_models = _interview(timed, names["VOTER"], played[0]["keyword"]) if has_models else {}
     allowed = (str(folder), str(site), str(Path(json.__file__).parents[1]))
     # `multiprocessing` gives this very file a second name.
@@ -103,13 +104,11 @@ def main(folder: Path, site: Path, matches: int, memory: int) -> None:
     )
 
 
-def _play(agent: Any, table_folder: Path, matches: int) -> list[dict[str, Any]]:
+def _play(agent: Any, folder: Path, matches: int) -> list[dict[str, Any]]:
     play = importlib.import_module("twenty_questions.match").play
-    keywords = importlib.import_module("twenty_questions.table").open_table(table_folder).keywords
     played = []
-    for number in range(matches + 1):
+    for number, keyword in enumerate(_secrets(folder, matches + 1)):
         last = number == matches
-        keyword = keywords[number * len(keywords) // (matches + 1)]
         others = (lambda: "no") if last else agent
         result = play([agent, others, agent, others], keyword)
         played.append(
@@ -122,6 +121,18 @@ def _play(agent: Any, table_folder: Path, matches: int) -> list[dict[str, Any]]:
             }
         )
     return played
+
+
+def _secrets(folder: Path, count: int) -> list[Any]:
+    """Return keywords of the table, and in every second place a probable word that it lacks."""
+    keywords = importlib.import_module("twenty_questions.table").open_table(folder / "answer_table").keywords
+    words = importlib.import_module("twenty_questions.vocabulary.packed").read_vocabulary(folder / "vocabulary.bin")
+    game = importlib.import_module("twenty_questions.words")
+    forms = {form for keyword in keywords for name in keyword.names for form in game.spellings(name)}
+    likely = (words.words[place] for place in (-words.prior).argsort(kind="stable").tolist())
+    lacking = (game.Keyword(word) for word in likely if game.normalise(word) not in forms)
+    of_table = [keywords[number * len(keywords) // count] for number in range(count)]
+    return [next(lacking, keyword) if number % 2 else keyword for number, keyword in enumerate(of_table)]
 
 
 def _interview(agent: Any, voter: Any, keyword: str) -> dict[str, Any]:

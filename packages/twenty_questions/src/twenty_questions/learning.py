@@ -27,7 +27,7 @@ from twenty_questions.table import AnswerTable, code_of, probability_of
 from twenty_questions.table_index import index_of
 from twenty_questions.words import Keyword, spellings
 
-__all__ = ["COUNTS", "Lesson", "learn", "likeness", "surprises", "telling_questions"]
+__all__ = ["COUNTS", "Lesson", "learn", "likeness", "surprises", "telling_questions", "things_told"]
 
 COUNTS: Mapping[Answer, tuple[float, float]] = {
     "yes": (1.0, 0.0),
@@ -44,6 +44,8 @@ _ASKING_NOISE = 0.3
 about more of its neighbours are worth asking. Of 150 things left out of the built-in table, and taught with ten
 questions, the next game found 71 % so, and 67 % with 0.1 here (53 % when taught no more than the first game's answers).
 """
+
+_CELLS_AT_ONCE = 16_000_000
 
 Told = Sequence[tuple[int, Answer]]
 """Answers by column; a column may come more than once."""
@@ -65,7 +67,12 @@ class Lesson:
 
 
 def learn(
-    table: AnswerTable, lessons: Iterable[Lesson], *, strength: float = 3.0, prediction_strength: float = 0.3
+    table: AnswerTable,
+    lessons: Iterable[Lesson],
+    *,
+    strength: float = 3.0,
+    prediction_strength: float = 0.3,
+    noise: float = 0.0,
 ) -> AnswerTable:
     """Return the table after lessons.
 
@@ -78,12 +85,16 @@ def learn(
         lessons: keys that are no question of the table are passed over.
         strength: how many answers a cell of the table is worth, positive.
         prediction_strength: how many answers a predicted cell of a new thing is worth, positive.
+        noise: how often an answer was flipped, in [0, 1/2), if the guesser reckons with that too: then it is taken out
+            of what was heard, y and n becoming (y - noise (y + n)) / (1 - 2 noise) and its counterpart.
 
     Raises:
-        ValueError: if a strength is not positive.
+        ValueError: if a strength is not positive, or the noise is out of range.
     """
     if not (strength > 0 and prediction_strength > 0):
         raise ValueError(f"expected positive strengths, got {strength} and {prediction_strength}")
+    if not 0 <= noise < 0.5:
+        raise ValueError(f"expected a noise in [0, 1/2), got {noise}")
     things = _things(table, lessons)
     if not things:
         return table
@@ -95,11 +106,11 @@ def learn(
             continue
         keywords[thing.row] = replace(keywords[thing.row], alts=thing.alts)
         weights[thing.row] += thing.times
-        codes[thing.row] = _observed(codes[thing.row], probability_of(codes[thing.row]), thing.told, strength)
+        codes[thing.row] = _observed(codes[thing.row], probability_of(codes[thing.row]), thing.told, strength, noise)
     if new:
         keywords += [Keyword(thing.name, thing.alts) for thing in new]
         weights = np.append(weights, [float(thing.times) for thing in new])
-        codes = np.vstack([codes, *(_new_row(table, thing, prediction_strength) for thing in new)])
+        codes = np.vstack([codes, *(_new_row(table, thing, prediction_strength, noise) for thing in new)])
     return AnswerTable(
         keywords=tuple(keywords),
         questions=table.questions,
@@ -107,6 +118,11 @@ def learn(
         prior=weights / weights.sum(),
         provenance={**table.provenance, "lessons": sum(thing.times for thing in things)},
     )
+
+
+def things_told(table: AnswerTable, lessons: Iterable[Lesson]) -> list[tuple[int, Told]]:
+    """Return the rows of the known things that lessons are about, each with its answers by column."""
+    return [(thing.row, thing.told) for thing in _things(table, lessons) if thing.row is not None]
 
 
 @dataclass(slots=True)
@@ -156,26 +172,37 @@ def _things(table: AnswerTable, lessons: Iterable[Lesson]) -> list[_Thing]:
     return list(things.values())
 
 
-def _observed(codes: NDArray[np.uint8], p_yes: NDArray[np.float64], told: Told, strength: float) -> NDArray[np.uint8]:
+def _observed(
+    codes: NDArray[np.uint8], p_yes: NDArray[np.float64], told: Told, strength: float, noise: float
+) -> NDArray[np.uint8]:
     """Return a row's codes with the cells that answers are about moved from P(yes)."""
     counts: dict[int, tuple[float, float]] = {}
     for column, answer in told:
         yes, no = counts.get(column, (0.0, 0.0))
         counts[column] = (yes + COUNTS[answer][0], no + COUNTS[answer][1])
+    heard = {column: told_of for column, told_of in counts.items() if any(told_of)}
+    columns = np.array(list(heard), dtype=np.intp)
+    num_yes, num_no = np.array(list(heard.values()), dtype=np.float64).reshape(-1, 2).T
+    honest = (num_yes - noise * (num_yes + num_no)) / (1 - 2 * noise)
     moved = codes.copy()
-    for column, (yes, no) in counts.items():
-        if yes or no:
-            moved[column] = code_of((strength * p_yes[column] + yes) / (strength + yes + no))
+    moved[columns] = code_of(np.clip((strength * p_yes[columns] + honest) / (strength + num_yes + num_no), 0.0, 1.0))
     return moved
 
 
-def _new_row(table: AnswerTable, thing: _Thing, strength: float) -> NDArray[np.uint8]:
-    p_yes = likeness(table, thing.told, _PREDICTING_NOISE) @ probability_of(table.codes)
+def _new_row(table: AnswerTable, thing: _Thing, strength: float, noise: float) -> NDArray[np.uint8]:
+    weights = likeness(table, thing.told, _PREDICTING_NOISE)
+    p_yes = np.zeros(len(table.questions))
+    rows = max(1, _CELLS_AT_ONCE // len(table.questions))
+    for start in range(0, len(weights), rows):
+        block = slice(start, start + rows)
+        p_yes += weights[block] @ probability_of(table.codes[block])
+    # Rounding may carry a mean of ones past 1.
+    p_yes = np.clip(p_yes, 0.0, 1.0)
     for column, question in enumerate(table.questions):
         spelled = answer_by_spelling(question, thing.name)
         if spelled is not None:
             p_yes[column] = float(spelled)
-    return _observed(code_of(p_yes), p_yes, thing.told, strength)
+    return _observed(code_of(p_yes), p_yes, thing.told, strength, noise)
 
 
 def likeness(table: AnswerTable, told: Told, noise: float) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MAIN", "MAIN_WITH_MODELS"]
 
-_FORM = '''"""A 20 Questions agent that guesses and answers from the table beside it{also}."""
+_FORM = '''"""A 20 Questions agent that guesses and answers from the vocabulary and table beside it{also}."""
 
 import os
 import sys
@@ -25,10 +25,13 @@ from pathlib import Path
 
 {clock}from twenty_questions.agent import make_agent
 from twenty_questions.builtin.phrasing import wordings_of
+from twenty_questions.joint.config import JointConfig
 {panel}from twenty_questions.table import open_table
+from twenty_questions.vocabulary.packed import read_vocabulary
 {voting}
 TABLE = open_table(Path(HERE) / "answer_table")
-{voter}PLAY = make_agent(TABLE, wordings=wordings_of(TABLE){fallback})
+WORDS = read_vocabulary(Path(HERE) / "vocabulary.bin")
+{voter}PLAY = make_agent(TABLE, JointConfig(), words=WORDS, wordings=wordings_of(TABLE){fallback})
 
 
 # The contest takes the last callable of this file for the agent.
@@ -37,7 +40,7 @@ def agent(observation, configuration):
 '''
 
 MAIN = _FORM.format(also="", offline="", clock="", panel="", voting="", voter="", fallback="", begin="")
-"""Of an agent that plays from its table alone."""
+"""Of an agent that plays from its vocabulary and table alone."""
 
 MAIN_WITH_MODELS = _FORM.format(
     also=", and asks models besides",

@@ -1,8 +1,9 @@
-"""The contest's submission (io): one tarball with `main.py`, the table and the code, and the proof that it plays.
+"""The contest's submission (io): a tarball of `main.py`, vocabulary, table and code, and the proof that it plays.
 
-`main.py` is the agent. Beside it lie `answer_table/`, from which it plays, and of this code the modules that it
-imports; of others it needs numpy alone. An agent whose answers models vote on brings these in `models/`, or finds them
-in a folder that the contest mounts; it needs what the contest's machine has for them, too (`packed_models.LIBRARIES`).
+`main.py` is the agent. Beside it lie `vocabulary.bin` and `answer_table/`, from which it plays, and of this code the
+modules that it imports; of others it needs numpy alone. An agent whose answers models vote on brings these in
+`models/`, or finds them in a folder that the contest mounts; it needs what the contest's machine has for them, too
+(`packed_models.LIBRARIES`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from twenty_questions.packed_models import LIBRARIES, PackedModels, link_package
 from twenty_questions.panel import MODELS_FOLDER, PANEL_FILE
 from twenty_questions.players import AgentSpec
 from twenty_questions.table import open_table
+from twenty_questions.vocabulary.packed import BUILTIN_VOCABULARY, builtin_vocabulary, read_vocabulary
 from twenty_questions.words import Keyword
 
 __all__ = ["CONTEST_MEMORY", "EngineProof", "ModelProof", "Proof", "pack", "pack_into", "prove"]
@@ -88,26 +90,41 @@ class Proof(NamedTuple):
     models: ModelProof | None = None
 
 
-def pack(table_folder: Path, models: PackedModels | None = None) -> bytes:
-    """Return the tarball of an agent that plays from a table; the same table and models give the same bytes.
+def pack(table_folder: Path, models: PackedModels | None = None, *, vocabulary: Path = BUILTIN_VOCABULARY) -> bytes:
+    """Return the tarball of an agent; the same table, models and vocabulary give the same bytes.
+
+    Args:
+        table_folder: the table from which it asks and answers.
+        models: what answers where the table does not know.
+        vocabulary: the file of the words that it can guess besides the table's keywords.
 
     Raises:
-        InputError: if the table is missing or damaged.
+        InputError: if the table or the vocabulary is missing or damaged.
     """
     packed = io.BytesIO()
-    pack_into(packed, table_folder, models)
+    pack_into(packed, table_folder, models, vocabulary=vocabulary)
     return packed.getvalue()
 
 
-def pack_into(stream: IO[bytes], table_folder: Path, models: PackedModels | None = None) -> None:
+def pack_into(
+    stream: IO[bytes],
+    table_folder: Path,
+    models: PackedModels | None = None,
+    *,
+    vocabulary: Path = BUILTIN_VOCABULARY,
+) -> None:
     """Write the same tarball to a stream, for models may be larger than memory.
 
     Raises:
-        InputError: if the table is missing or damaged.
+        InputError: if the table or the vocabulary is missing or damaged.
     """
     open_table(table_folder, verify=True)
+    if vocabulary == BUILTIN_VOCABULARY:
+        builtin_vocabulary()
+    else:
+        read_vocabulary(vocabulary)
     main = MAIN if models is None else MAIN_WITH_MODELS
-    content: dict[str, bytes | Path] = {"main.py": main.encode()}
+    content: dict[str, bytes | Path] = {"main.py": main.encode(), "vocabulary.bin": Path(vocabulary)}
     for name in _TABLE_FILES:
         content[f"answer_table/{name}"] = Path(table_folder) / name
     for module in modules_needed(main, _OUR_PACKAGES):

@@ -18,7 +18,9 @@ from twenty_questions.agent import Seen, make_agent, read_observation
 from twenty_questions.answerer import answer
 from twenty_questions.builtin.phrasing import wordings_of
 from twenty_questions.guesser import GuesserConfig
+from twenty_questions.joint.config import JointConfig
 from twenty_questions.match import Agent
+from twenty_questions.named_words import BUILT_IN, words_named, words_place
 from twenty_questions.panel import PanelConfig, open_panel
 from twenty_questions.questions import HANDSHAKE
 from twenty_questions.rules import answer_by_rule
@@ -28,8 +30,8 @@ from twenty_questions.voting import Voter, make_fallback
 __all__ = ["ASKING_MODELS", "KINDS", "AgentSpec", "build", "parse_player", "voter_of"]
 
 KINDS = {
-    "ours": "guesses and answers from the table, and opens with the handshake",
-    "plain": "the same without the handshake, which it also declines",
+    "ours": "guesses from vocabulary and table, by one belief over partner and word; answers from the table",
+    "plain": "guesses from the table alone, without the handshake, which it also declines",
     "alpha": "as ours, but answers only questions of spelling, and tosses a coin for the rest",
     "noisy:RATE": "as ours, but gives the opposite answer at that rate, such as noisy:0.1",
     "llm": "as ours, but questions of meaning that the table does not know are answered by models: needs --model",
@@ -51,6 +53,7 @@ class AgentSpec:
         kind: "ours", "plain", "alpha", "noisy", "llm", "llm-only", "random" or "file".
         seed: of everything it leaves to chance.
         table: the folder of its table; "" for the built-in one.
+        words: the words that it can guess besides the table's, as `named_words` knows them.
         rate: how often a noisy answerer flips an answer, in [0, 1].
         path: the agent file.
         panel: the models of one that asks models.
@@ -59,29 +62,44 @@ class AgentSpec:
     kind: str
     seed: int = 0
     table: str = ""
+    words: str = BUILT_IN
     rate: float = 0.0
     path: str = ""
     panel: PanelConfig | None = None
 
 
-def parse_player(text: str, *, seed: int = 0, table: Path | None = None, panel: PanelConfig | None = None) -> AgentSpec:
+def parse_player(
+    text: str,
+    *,
+    seed: int = 0,
+    table: Path | None = None,
+    words: str = BUILT_IN,
+    panel: PanelConfig | None = None,
+) -> AgentSpec:
     """Return the agent that a user names: one of `KINDS`.
 
     Args:
         text: its name.
         seed: of everything it leaves to chance.
         table: the folder of its table; None for the built-in one.
+        words: the words that it can guess besides the table's, as `named_words` knows them.
         panel: the models of one that asks models.
 
     Raises:
         InputError: if there is no such kind, rate or file, the message lists the choices; or if it lacks models.
     """
-    folder = "" if table is None else str(Path(table).resolve())
+    place = words_place(words)
+    asked = AgentSpec(
+        kind=text,
+        seed=seed,
+        table="" if table is None else str(Path(table).resolve()),
+        words=words if place is None else str(place.resolve()),
+    )
     kind, colon, rate = text.partition(":")
     if text.endswith(".py"):
         if not Path(text).is_file():
             raise InputError(f"{text}: there is no such agent file")
-        return AgentSpec(kind="file", seed=seed, table=folder, path=str(Path(text).resolve()))
+        return dataclasses.replace(asked, kind="file", path=str(Path(text).resolve()))
     if kind == "noisy" and colon:
         try:
             flips = float(rate)
@@ -89,29 +107,38 @@ def parse_player(text: str, *, seed: int = 0, table: Path | None = None, panel: 
             flips = -1.0
         if not 0 <= flips <= 1:
             raise InputError(f"expected a rate from 0 to 1 in {text!r}", fix="Write for example noisy:0.1")
-        return AgentSpec(kind="noisy", seed=seed, table=folder, rate=flips)
+        return dataclasses.replace(asked, kind="noisy", rate=flips)
     if text in ASKING_MODELS:
         if panel is None:
             raise InputError(f"the agent {text!r} answers with models, and none was given", fix="Name one with --model")
-        return AgentSpec(kind=text, seed=seed, table=folder, panel=panel)
+        return dataclasses.replace(asked, panel=panel)
     if text not in ("ours", "plain", "alpha", "random"):
         raise InputError(f"there is no agent {text!r}", fix=f"Choose one of: {', '.join(KINDS)}")
-    return AgentSpec(kind=text, seed=seed, table=folder)
+    return asked
 
 
 def build(spec: AgentSpec) -> Agent:
     """Return the agent of a specification.
 
     Raises:
-        FurikaeriError: if its table or a model of its cannot be opened.
+        FurikaeriError: if its table, its words or a model of its cannot be opened.
         ValueError: if its kind is unknown.
     """
     if spec.kind == "file":
         return _file_agent(spec.path)
     table = _table(spec.table)
-    config = GuesserConfig(handshake=spec.kind != "plain")
+    if spec.kind == "random":
+        return _random_agent(table, spec.seed)
+    alone = spec.kind == "plain"
     fallback = make_fallback(voter_of(spec.panel)) if spec.panel is not None else None
-    ours = make_agent(table, config, spec.seed, wordings=wordings_of(table), fallback=fallback)
+    ours = make_agent(
+        table,
+        GuesserConfig(handshake=False) if alone else JointConfig(),
+        spec.seed,
+        words=None if alone else words_named(spec.words),
+        wordings=wordings_of(table),
+        fallback=fallback,
+    )
     match spec.kind:
         case "ours" | "llm":
             return ours
@@ -123,8 +150,6 @@ def build(spec: AgentSpec) -> Agent:
             return _answering(ours, _by_rule_or_coin, spec.seed)
         case "noisy":
             return _answering(ours, _flipping(spec.rate), spec.seed)
-        case "random":
-            return _random_agent(table, spec.seed)
     raise ValueError(f"expected a kind of agent, got {spec.kind!r}")
 
 

@@ -9,39 +9,27 @@ number of games that are played. Games with equal histories share the guesser's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twenty_questions import guesser
 from twenty_questions.belief import Answer
-from twenty_questions.bisection import WordList
-from twenty_questions.guesser import GuesserConfig, GuesserState
-from twenty_questions.quality import definite
-from twenty_questions.questions import Question, answer_by_spelling
-from twenty_questions.table import AnswerTable, probability_of
-from twenty_questions.words import Keyword, matches, spellings
+from twenty_questions.questions import Question
+from twenty_questions.simulated_partners import Partner
+from twenty_questions.strategies import Strategy
+from twenty_questions.words import Keyword, matches
 
 __all__ = [
     "Outcome",
-    "Partner",
     "Summary",
-    "alpha_partner",
-    "flipping",
-    "labelled_partner",
     "simulate",
     "summarise",
-    "table_partner",
     "wilson_interval",
 ]
 
 _Z = 1.959963984540054
-_SHARED_ROUNDS = 10
-
-Partner = Callable[[Keyword, Question, np.random.Generator], Answer]
-"""Answers one question about the secret."""
 
 
 class Outcome(NamedTuple):
@@ -80,110 +68,37 @@ class Summary(NamedTuple):
     found_by_round: NDArray[np.float64]
 
 
-def table_partner(table: AnswerTable) -> Partner:
-    """Return a partner that answers as the table says: definite cells as they are, uncertain ones by a draw.
-
-    Questions about spelling are answered exactly, and the handshake with no.
-    """
-    signs = definite(table)
-    rows = {keyword.name: row for row, keyword in enumerate(table.keywords)}
-    columns = {question.key: column for column, question in enumerate(table.questions)}
-    probabilities = probability_of(np.arange(256))
-
-    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
-        spelled = answer_by_spelling(question, keyword.name)
-        if spelled is not None:
-            return "yes" if spelled else "no"
-        column = columns.get(question.key)
-        if column is None:
-            return "no"
-        row = rows[keyword.name]
-        sign = signs[row, column]
-        if sign == 0:
-            return "yes" if rng.random() < probabilities[table.codes[row, column]] else "no"
-        return "yes" if sign > 0 else "no"
-
-    return answer
-
-
-def alpha_partner(table: AnswerTable) -> Partner:
-    """Return a partner that follows the protocol: yes to the handshake, and else as `table_partner`."""
-    others = table_partner(table)
-
-    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
-        return "yes" if question.kind == "handshake" else others(keyword, question, rng)
-
-    return answer
-
-
-def labelled_partner(labels: Mapping[tuple[str, str], bool], otherwise: Answer = "unknown") -> Partner:
-    """Return a partner that answers from labels, (keyword's normal form, question text) -> yes or no.
-
-    Args:
-        labels: see `words.spellings` for the normal form; every spelling of the keyword is tried.
-        otherwise: the answer where there is no label. Spelling questions are answered exactly.
-    """
-
-    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
-        spelled = answer_by_spelling(question, keyword.name)
-        for form in () if spelled is not None else (form for name in keyword.names for form in spellings(name)):
-            if (form, question.text) in labels:
-                spelled = labels[form, question.text]
-                break
-        if spelled is None:
-            return otherwise
-        return "yes" if spelled else "no"
-
-    return answer
-
-
-def flipping(partner: Partner, rate: float) -> Partner:
-    """Return a partner that gives the opposite answer with probability `rate`, in [0, 1], independently each time."""
-    if not 0 <= rate <= 1:
-        raise ValueError(f"expected a flip rate in [0, 1], got {rate}")
-    opposite: dict[Answer, Answer] = {"yes": "no", "no": "yes", "probably": "probably not", "probably not": "probably"}
-
-    def answer(keyword: Keyword, question: Question, rng: np.random.Generator) -> Answer:
-        given = partner(keyword, question, rng)
-        return opposite.get(given, given) if rng.random() < rate else given
-
-    return answer
-
-
 def simulate(
-    table: AnswerTable,
-    config: GuesserConfig,
+    strategy: Strategy,
     partner: Partner,
     keywords: Sequence[Keyword],
     *,
     seed: int,
     first: int = 0,
     rounds: int = 20,
-    words: WordList | None = None,
 ) -> Outcome:
     """Play one game for each keyword.
 
     Args:
-        table: the guesser's table.
-        config: the guesser's configuration.
+        strategy: the guesser.
         partner: answers for the keyword.
         keywords: the secrets, one a game; any that the partner knows.
         seed: of the partner's draws; near-ties of questions are broken by the same seed, equally in all games.
         first: the number of the first game among all that are simulated, so that a part gives what the whole gives.
         rounds: how many rounds a game has, at least 1.
-        words: the word list to bisect; the table's own keywords if None.
     """
-    tree = _GameTree(table, config, seed)
+    tree = _GameTree(strategy, seed)
     found_in = np.zeros(len(keywords), dtype=np.int64)
     asked: list[tuple[str, ...]] = []
     guessed: list[tuple[str, ...]] = []
     for game, keyword in enumerate(keywords):
         rng = np.random.default_rng([seed, first + game])
-        node = tree.root(words)
+        node = tree.root()
         keys, guesses = [], []
         for number in range(1, rounds + 1):
-            keys.append(node.question.key)
-            guess, node = tree.after(node, partner(keyword, node.question, rng))
+            question = tree.question(node)
+            keys.append(question.key)
+            guess, node = tree.after(node, partner(keyword, question, rng))
             guesses.append(guess)
             if matches(guess, keyword):
                 found_in[game] = number
@@ -193,46 +108,49 @@ def simulate(
     return Outcome(found_in, tuple(asked), tuple(guessed))
 
 
-class _Node(NamedTuple):
-    """A point in the game where a question has been chosen."""
+class _Node:
+    """A point in the game where a question is due; it is chosen when a game comes by."""
 
-    state: GuesserState
-    question: Question
-    depth: int
-    after: dict[Answer, tuple[str, _Node]]
+    __slots__ = ("after", "depth", "question", "state")
+
+    def __init__(self, state: Any, depth: int) -> None:
+        self.state, self.depth = state, depth
+        self.question: Question | None = None
+        self.after: dict[Answer, tuple[str, _Node]] = {}
 
 
 class _GameTree:
     """The guesser's thinking, shared between games that have the same history.
 
-    Only the first rounds are kept: further down few games meet, and each node holds a posterior.
+    Only the first rounds are kept: further down few games meet, and each node holds a state.
     """
 
-    def __init__(self, table: AnswerTable, config: GuesserConfig, seed: int) -> None:
-        self._table, self._config, self._seed = table, config, seed
+    def __init__(self, strategy: Strategy, seed: int) -> None:
+        self._strategy, self._seed = strategy, seed
         self._root: _Node | None = None
 
-    def root(self, words: WordList | None) -> _Node:
+    def root(self) -> _Node:
         """Return the opening."""
         if self._root is None:
-            self._root = self._node(guesser.start(self._table, self._config, words), depth=0)
+            self._root = _Node(self._strategy.start(), depth=0)
         return self._root
 
+    def question(self, node: _Node) -> Question:
+        """Return the question at a point."""
+        if node.question is None:
+            node.question = self._strategy.ask(node.state, np.random.default_rng([self._seed, node.depth]))
+        return node.question
+
     def after(self, node: _Node, answer: Answer) -> tuple[str, _Node]:
-        """Return the guess that follows an answer, and the next question after that guess has failed."""
+        """Return the guess that follows an answer, and where the game stands after that guess has failed."""
         if answer in node.after:
             return node.after[answer]
-        heard = guesser.observe(self._table, node.state, node.question.text, answer, self._config)
-        guess, _ = guesser.choose_guess(self._table, heard, self._config)
-        step = (guess, self._node(guesser.exclude(self._table, heard, guess), depth=node.depth + 1))
-        if node.depth < _SHARED_ROUNDS:
+        heard = self._strategy.hear(node.state, self.question(node).text, answer)
+        guess = self._strategy.guess(heard)
+        step = (guess, _Node(self._strategy.miss(heard, guess), depth=node.depth + 1))
+        if node.depth < self._strategy.shared_rounds:
             node.after[answer] = step
         return step
-
-    def _node(self, state: GuesserState, depth: int) -> _Node:
-        rng = np.random.default_rng([self._seed, depth])
-        question, _ = guesser.choose_question(self._table, state, self._config, rng)
-        return _Node(state, question, depth, {})
 
 
 def summarise(outcome: Outcome, *, rounds: int = 20, weights: NDArray[np.float64] | None = None) -> Summary:

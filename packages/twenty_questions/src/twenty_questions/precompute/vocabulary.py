@@ -42,7 +42,12 @@ from twenty_questions.vocabulary.word_sources import (
     wordnet_nouns,
     zipf_values,
 )
-from twenty_questions.vocabulary.written_lists import WRITTEN_FOLDER, read_written_lists
+from twenty_questions.vocabulary.written_lists import (
+    JUDGED_FOLDER,
+    WRITTEN_FOLDER,
+    read_judgements,
+    read_written_lists,
+)
 from twenty_questions.words import Keyword
 
 if TYPE_CHECKING:
@@ -95,7 +100,8 @@ def vocabulary_data(recipe: VocabularyRecipe) -> dict[str, str]:
     """
     wordnet = _wordnet(recipe)
     found = {
-        "written lists": fingerprint_of(_written_folder(recipe)),
+        "written lists": fingerprint_of(_folder(recipe.written, WRITTEN_FOLDER, "written lists")),
+        "judgements": fingerprint_of(_folder(recipe.judged, JUDGED_FOLDER, "judgements")),
         "built-in table": fingerprint_of(TABLE_FOLDER),
         **{
             f"WordNet {name}": fingerprint_of(wordnet.folder / name)
@@ -216,7 +222,8 @@ def _gathered(recipe: VocabularyRecipe) -> Sources:
     wordnet = _wordnet(recipe)
     nouns = wordnet_nouns(wordnet)
     return Sources(
-        written=read_written_lists(_written_folder(recipe).glob("*.txt")),
+        written=read_written_lists(_folder(recipe.written, WRITTEN_FOLDER, "written lists").glob("*.txt")),
+        judged=read_judgements(_folder(recipe.judged, JUDGED_FOLDER, "judgements").glob("*.txt")),
         builtin=builtin,
         wordnet=nouns,
         kinds=wordnet_kinds(wordnet, nouns),
@@ -230,10 +237,10 @@ def _wordnet(recipe: VocabularyRecipe) -> WordNet:
     return read_wordnet(Path(recipe.wordnet).expanduser() if recipe.wordnet else None)
 
 
-def _written_folder(recipe: VocabularyRecipe) -> Path:
-    folder = Path(recipe.written).expanduser() if recipe.written else WRITTEN_FOLDER
+def _folder(named: str, own: Path, what: str) -> Path:
+    folder = Path(named).expanduser() if named else own
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder of written lists")
+        raise InputError(f"{folder}: is no folder of {what}")
     return folder
 
 

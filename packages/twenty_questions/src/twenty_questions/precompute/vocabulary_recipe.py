@@ -31,6 +31,7 @@ class VocabularyRecipe:
         train_share: the share of it that the prior learns from, by `sources.recall.split_words`, in (0, 1].
         split_seed: of that split, at least 0.
         written: a folder of written lists in place of the package's own; "" for those.
+        judged: a folder of judgements in place of the package's own; "" for those.
         wordnet: a WordNet folder in place of the machine's; "" for that.
         selection: which names of open-ended sources are taken.
         compounds: how new compounds are found.
@@ -45,6 +46,7 @@ class VocabularyRecipe:
     train_share: float = 0.5
     split_seed: int = 0
     written: str = ""
+    judged: str = ""
     wordnet: str = ""
     selection: Selection = field(default_factory=Selection)
     compounds: CompoundConfig = field(default_factory=CompoundConfig)

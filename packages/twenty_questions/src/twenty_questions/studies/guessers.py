@@ -18,7 +18,8 @@ from twenty_questions.belief import Answer
 from twenty_questions.experiments import outcome_of
 from twenty_questions.panel import PanelConfig, open_panel
 from twenty_questions.questions import Question
-from twenty_questions.simulation import Outcome, Partner, Summary, summarise
+from twenty_questions.simulated_partners import Partner
+from twenty_questions.simulation import Outcome, Summary, summarise
 from twenty_questions.studies.intervals import Estimate, mean_estimate
 from twenty_questions.studies.similarities import best_similarities
 from twenty_questions.voting import Voter, make_fallback

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "Selection", "candidate_frame", "known_compounds", "known_names", "more_modifiers"]
 
 COLUMNS = (
-    *("name", "words", "letters", "written_tier", "written_files", "written_groups", "shown_tier", "in_builtin"),
+    *("name", "words", "letters", "written_tier", "written_files", "written_groups", "shown_tier", "judged_tier"),
+    "in_builtin",
     *("wordnet_any", "wordnet_physical", "wordnet_instance", "wordnet_depth", "wordnet_lexname", "wordnet_sense"),
     *("wordnet_tags", "zipf", "zipf_head", "zipf_modifier", "concreteness", "concreteness_head"),
     *("concreteness_modifier", "bigram_count", "head_productivity", "modifier_productivity", "compound_score"),
@@ -137,11 +138,11 @@ def candidate_frame(
         scores: new compounds, and how well each is formed (see `compounds`).
 
     Returns:
-        Tiers (`shown_tier` is `WrittenName.shown`) and `wordnet_sense` are 0 where there is none; `in_builtin` is the
-        built-in table's prior, 0 for other names; `zipf` is of a name of one word; head and modifier are the last and
-        the first word of longer ones; productivity is the number of other known compounds with this head, and with this
-        modifier (a name of one word is its own head and modifier); `compound_score` is null for names that a source
-        has.
+        Tiers (`shown_tier` is `WrittenName.shown`, `judged_tier` what judges said) and `wordnet_sense` are 0 where
+        there is none; `in_builtin` is the built-in table's prior, 0 for other names; `zipf` is of a name of one word;
+        head and modifier are the last and the first word of longer ones; productivity is the number of other known
+        compounds with this head, and with this modifier (a name of one word is its own head and modifier);
+        `compound_score` is null for names that a source has.
     """
     import polars as pl
 
@@ -168,6 +169,7 @@ def candidate_frame(
         "written_files": pl.Series([fact.files for fact in written], dtype=pl.Int16),
         "written_groups": pl.Series([fact.writers for fact in written], dtype=pl.Int16),
         "shown_tier": pl.Series([fact.shown for fact in written], dtype=pl.Int8),
+        "judged_tier": pl.Series([sources.judged.get(name, 0) for name in names], dtype=pl.Int8),
         "in_builtin": pl.Series([sources.builtin.get(name, 0.0) for name in names], dtype=pl.Float64),
         "wordnet_any": pl.Series([fact is not None for fact in nouns], dtype=pl.Boolean),
         "wordnet_physical": pl.Series([fact is not None and fact.physical for fact in nouns], dtype=pl.Boolean),

@@ -21,6 +21,7 @@ class Sources:
 
     Attributes:
         written: the lists written for this project.
+        judged: the judgements of names that judges were asked about, 1 to 3.
         builtin: prior of the built-in table's names, alts included.
         wordnet: WordNet's nouns.
         kinds: WordNet's kinds above single words, as numbers.
@@ -30,6 +31,7 @@ class Sources:
     """
 
     written: Mapping[str, WrittenName] = field(default_factory=dict)
+    judged: Mapping[str, int] = field(default_factory=dict)
     builtin: Mapping[str, float] = field(default_factory=dict)
     wordnet: Mapping[str, WordNetName] = field(default_factory=dict)
     kinds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -45,6 +47,7 @@ def table_of_sources(sources: Sources) -> pl.DataFrame:
     names = sorted(
         {
             *sources.written,
+            *sources.judged,
             *sources.builtin,
             *sources.wordnet,
             *sources.kinds,
@@ -72,6 +75,7 @@ def table_of_sources(sources: Sources) -> pl.DataFrame:
         {
             "name": pl.Series(names, dtype=pl.String),
             "written": column({name: fact._asdict() for name, fact in sources.written.items()}, written),
+            "judged": column(sources.judged, pl.Int8),
             "builtin": column(sources.builtin, pl.Float64),
             "wordnet": column({name: fact._asdict() for name, fact in sources.wordnet.items()}, wordnet),
             "kinds": column(sources.kinds, pl.List(pl.Int64)),
@@ -91,6 +95,7 @@ def sources_from_table(table: pl.DataFrame) -> Sources:
 
     return Sources(
         written={name: WrittenName(**fact) for name, fact in facts("written").items()},
+        judged=facts("judged"),
         builtin=facts("builtin"),
         wordnet={name: WordNetName(**fact) for name, fact in facts("wordnet").items()},
         kinds={name: tuple(kinds) for name, kinds in facts("kinds").items()},

@@ -117,9 +117,8 @@ def features_of(frame: pl.DataFrame, known: NDArray[np.intp]) -> Features:
             x = number(scored)
             spread = np.nanquantile(x, (0.5, 0.9, 0.99)) if np.isfinite(x).any() else (0.0, 1.0, 2.0)
             line(scored, x, tuple(float(knot) for knot in spread))
-    if "judged_tier" in frame.columns:
-        for level in (1, 2, 3):
-            add(f"judged_{level}", number("judged_tier") == level)
+    for level in (1, 2, 3):
+        add(f"judged_{level}", number("judged_tier") == level)
     kin = kinship(frame, known)
     return Features((*columns, *kin.columns), np.column_stack([*values, kin.values]))
 

@@ -25,16 +25,19 @@ from furikaeri_common.errors import InputError
 from twenty_questions.vocabulary.naming import spelled
 
 __all__ = [
+    "JUDGED_FOLDER",
     "WRITTEN_FOLDER",
     "WrittenName",
     "WrittenPart",
     "joined_lists",
     "parse_written",
+    "read_judgements",
     "read_written_lists",
     "writer_of",
 ]
 
 WRITTEN_FOLDER = Path(__file__).parent / "written"
+JUDGED_FOLDER = Path(__file__).parent / "judged"
 
 _SECTION = re.compile(r"\[([123])\]")
 _NAME = re.compile(r"[\w'’&%./ -]+")
@@ -100,6 +103,30 @@ def read_written_lists(files: Iterable[Path]) -> dict[str, WrittenName]:
         InputError: if there is none, one cannot be read, or holds what cannot be a name; the message names the file
             and the line.
     """
+    return joined_lists(_read(files))
+
+
+def read_judgements(files: Iterable[Path]) -> dict[str, int]:
+    """Read what judges said of names they were asked about, in the notation of written lists.
+
+    A judge was given names and no more, and said which a maker of secrets would quite likely take (1), which might well
+    be taken (2), and which not (3). Of several judgements the best counts.
+
+    Args:
+        files: at least one.
+
+    Raises:
+        InputError: as `read_written_lists`.
+    """
+    judged: dict[str, int] = {}
+    for tiers in _read(files).values():
+        for name, tier in tiers.items():
+            judged[name] = min(tier, judged.get(name, tier))
+    return dict(sorted(judged.items()))
+
+
+def _read(files: Iterable[Path]) -> dict[str, dict[str, int]]:
+    """Return the tiers of each file's names, by the stem of the file's name."""
     read = [(path, parse_written(_text_of(path))) for path in sorted(files, key=lambda path: path.name)]
     if not read:
         raise InputError("expected at least one written list, got none")
@@ -108,7 +135,7 @@ def read_written_lists(files: Iterable[Path]) -> dict[str, WrittenName]:
         path, (number, told) = faults[0]
         more = f" ({len(faults) - 1} more such places)" if len(faults) > 1 else ""
         raise InputError(f"{path}, line {number}: {told}{more}", fix="Write names with commas between them")
-    return joined_lists({path.stem: part.tiers for path, part in read})
+    return {path.stem: part.tiers for path, part in read}
 
 
 def joined_lists(lists: Mapping[str, Mapping[str, int]]) -> dict[str, WrittenName]:
