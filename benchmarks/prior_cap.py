@@ -24,9 +24,9 @@ from furikaeri_common.errors import InputError
 from twenty_questions.experiments import STRATEGIES
 from twenty_questions.simulated_partners import flipping, table_partner
 from twenty_questions.simulation import Outcome, simulate, summarise
-from twenty_questions.strategies import table_strategy
 from twenty_questions.sources.priors import cap_ratio
 from twenty_questions.sources.public_list import read_public_list
+from twenty_questions.strategies import table_strategy
 from twenty_questions.table import AnswerTable, builtin_table, open_table
 from twenty_questions.words import normalise, spellings
 

@@ -2,8 +2,9 @@
 
 The candidates are those of a run of `tq precompute vocabulary` (its candidates.parquet). The learned prior is judged
 twice: by cross-validation by word over the half of the public list that it learns from, and on the other half, which
-neither it nor the vocabulary has seen. Rounds are those of a bisection with each prior against exact answers, the
-handshake first; a secret that is not found counts -1 in the reward.
+neither it nor the vocabulary has seen. The first flatters a little: the judges, whose word is one of the features, were
+asked about known keywords more often than about new ones. Rounds are those of a bisection with each prior against exact
+answers, the handshake first; a secret that is not found counts -1 in the reward.
 """
 
 from __future__ import annotations

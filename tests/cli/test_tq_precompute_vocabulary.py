@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,9 +144,54 @@ def test_what_is_missing_is_told_before_there_is_a_run(invoke, place: Path) -> N
     assert "no such setting" in invoke(*command).err
     (place / "mine.toml").write_text(RECIPE.replace("number = 40", "number = 400"))
     assert "expected 0 <= number <= pool" in invoke(*command).err
+    (place / "mine.toml").write_text(RECIPE)
+    (place / "empty").mkdir()
+    for setting, complaint in (
+        ('written = "empty"', "empty: holds no .txt file of written lists"),
+        ('wordnet = "empty"', "as `wordnet` in the recipe"),
+        ('judged = "empty"', "empty: holds no .txt file of judgements"),
+    ):
+        kept = [line for line in RECIPE.splitlines() if not line.startswith(setting.split()[0])]
+        (place / "mine.toml").write_text("\n".join([setting, *kept]))
+        code, _, err = invoke(*command)
+        assert code == 2
+        assert complaint in err
+        assert len(err.splitlines()) == 1
+    (place / "mine.toml").write_text(RECIPE)
     assert invoke("tq", "precompute", "vocabulary", "written", "--recipe", "mine.toml").code == 2
+    code, _, err = invoke("tq", "precompute", "vocabulary", "known.txt", "--recipe", "mine.toml")
+    assert code == 2
+    assert "known.txt: is there and no vocabulary" in err
+    assert (place / "known.txt").read_text().startswith("Tea cup")
     assert "no recipe" in invoke("tq", "precompute", "vocabulary", "x", "--recipe", "standrd").err
     assert not (place / "runs").exists()
+
+
+def test_a_library_of_a_later_stage_is_missed_before_there_is_a_run(
+    invoke, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    code, _, err = invoke("tq", "precompute", "vocabulary", "out.bin", "--recipe", "mine.toml")
+    assert code == 2
+    assert "furikaeri-twenty-questions[vocabulary]" in err
+    assert not (place / "runs").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told(invoke, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Path.open
+
+    def opened(path: Path, *args, **settings):
+        return (
+            whole(Path("/dev/full"), "wb")
+            if path.name.startswith(".candidates.parquet")
+            else whole(path, *args, **settings)
+        )
+
+    monkeypatch.setattr(Path, "open", opened)
+    code, _, err = invoke("tq", "precompute", "vocabulary", "out.bin", "--recipe", "mine.toml")
+    assert code == 1
+    assert "candidates.parquet: the disk is full" in err
 
 
 def test_a_bad_line_of_a_written_list_is_told(invoke, place: Path) -> None:
@@ -186,4 +232,14 @@ def test_the_curve_of_recall_is_drawn(invoke, place: Path) -> None:
     (place / "words.txt").write_text("spoon\nteacup\nbread knife\n")
     code, _, err = invoke("tq", "evaluate", "vocabulary", "words.txt", "--against", "known.txt", "--plot", "recall.png")
     assert code == 0, err
+    assert "Drawn in recall.png" in err
     assert (place / "recall.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_curve_that_was_asked_for_needs_its_extra(invoke, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (place / "words.txt").write_text("spoon\n")
+    code, _, err = invoke("tq", "evaluate", "vocabulary", "words.txt", "--against", "known.txt", "--plot", "recall.png")
+    assert code == 2
+    assert "furikaeri-twenty-questions[study]" in err
+    assert not (place / "recall.png").exists()

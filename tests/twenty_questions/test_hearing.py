@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twenty_questions.hearing import hear
-from twenty_questions.questions import HANDSHAKE, alphabetical
+from twenty_questions.questions import HANDSHAKE, alphabetical, one_of
 from twenty_questions.table import AnswerTable, probability_of
 from twenty_questions.understanding import Wording, index_wordings
 
@@ -27,6 +27,14 @@ def test_an_alphabetical_question_of_the_protocol(toy_table, wordings) -> None:
     heard = hear(toy_table, wordings, alphabetical("kettle").text)
     assert (heard.how, heard.about_meaning) == ("worded", False)
     np.testing.assert_array_equal(heard.p_yes > 0.5, [keyword.name < "kettle" for keyword in toy_table.keywords])
+
+
+def test_a_list_of_names(toy_table, wordings) -> None:
+    question = one_of(["otters", "hammer", "quartz"])
+    heard = hear(toy_table, wordings, question.text)
+    assert (heard.how, heard.question, heard.about_meaning) == ("worded", question, False)
+    named = {keyword.name for keyword, p in zip(toy_table.keywords, heard.p_yes, strict=True) if p > 0.5}
+    assert named == {"otter", "hammer"}
 
 
 def test_a_question_of_spelling_in_other_words(toy_table, wordings) -> None:

@@ -14,6 +14,7 @@ from twenty_questions.belief import Answer
 from twenty_questions.bisection import word_list
 from twenty_questions.joint import belief as beliefs
 from twenty_questions.joint import guesser
+from twenty_questions.joint.answering import answers_to
 from twenty_questions.joint.belief import JointBelief
 from twenty_questions.joint.config import JointConfig
 from twenty_questions.joint.criterion import information, outlook_of_handshake, outlook_of_spelling, outlook_of_table
@@ -28,6 +29,7 @@ from twenty_questions.joint.partners import (
     error_rates,
     handshake_yes,
 )
+from twenty_questions.joint.reach import words_within
 from twenty_questions.joint.universe import Universe, universe_of
 from twenty_questions.questions import HANDSHAKE, Question, alphabetical, answer_by_spelling, letter, one_of
 from twenty_questions.table import AnswerTable, code_of, probability_of
@@ -228,19 +230,30 @@ def test_answers_to_a_question_are_those_of_each_pair(
         [plain_p_yes(universe, Pair(partner, universe.words.words[place]), question, shrink) for place in positions]
         for partner, _ in population
     ]
-    found = guesser.answers_to(universe, question, positions, config)
+    found = answers_to(universe, question, positions, config)
     assert found == pytest.approx(np.array(expected), abs=2e-6)
 
 
 def test_words_out_of_reach_are_those_that_need_more_bits_than_are_left() -> None:
     weights = np.array([[0.4, 0.1, 0.05, 0.05], [0.1, 0.1, 0.1, 0.1]])
-    belief = JointBelief(np.arange(4, dtype=np.int32), weights)
+    belief, mass, last = JointBelief(np.arange(4, dtype=np.int32), weights), weights.sum(axis=1), np.array([3])
     # Given the type, the first row needs 0.6, 2.6, 3.6 and 3.6 bits, the second 2 bits each; the last word has a row.
-    found = beliefs.within_reach(belief, weights.sum(axis=1), np.array([3]), np.array([2.7, 1.0]), np.array([4.0, 2.1]))
+    found, of_types = words_within(belief, mass, last, np.array([2.7, 1.0]), np.array([4.0, 2.1]))
     kept = np.array([[0.4, 0.1, 0.0, 0.05], [0.0, 0.0, 0.0, 0.1]])
     assert found.weights == pytest.approx(kept / kept.sum())
-    hopeless = beliefs.within_reach(belief, weights.sum(axis=1), np.array([3]), np.zeros(2), np.zeros(2))
+    assert of_types == pytest.approx(found.weights.sum(axis=1))
+    hopeless, of_types = words_within(belief, mass, last, np.zeros(2), np.zeros(2))
     assert hopeless is belief
+    assert of_types is mass
+
+
+@pytest.mark.parametrize("places", [[], [1], [0, 2], [0, 1, 2, 3]])
+def test_what_is_ruled_out_has_no_mass_and_the_rest_sums_to_one(places: list[int]) -> None:
+    weights = np.array([[0.35, 0.1, 0.05, 0.1], [0.1, 0.1, 0.1, 0.1]])
+    found = beliefs.exclude(JointBelief(np.arange(4, dtype=np.int32), weights), np.array(places, dtype=np.intp))
+    left = weights.copy()
+    left[:, places] = 0
+    assert found.weights == pytest.approx(left / (left.sum() or 1))
 
 
 @pytest.mark.parametrize("size", [300, 5_000, 100_000])

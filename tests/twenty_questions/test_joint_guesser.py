@@ -15,6 +15,7 @@ from twenty_questions.evaluation import fewest_rounds
 from twenty_questions.guesser_config import GuesserConfig
 from twenty_questions.joint import belief as beliefs
 from twenty_questions.joint import guesser
+from twenty_questions.joint.answering import answers_to
 from twenty_questions.joint.config import JointConfig
 from twenty_questions.joint.guesser import JointState
 from twenty_questions.joint.partners import ALPHA, LANGUAGE_MODEL, LIAR, PartnerType
@@ -188,7 +189,7 @@ def test_the_end_game_asks_what_the_look_ahead_values_most(toy_table: AnswerTabl
     question, info = guesser.choose_question(own, state, config, np.random.default_rng(0))
     positions = state.belief.support
     others = [alphabetical(word) for word in own.words.words[5:60:6]] + [letter("contains", "a"), letter("longer", "6")]
-    p_yes = np.stack([guesser.answers_to(own, one, positions, config) for one in (question, *others)])
+    p_yes = np.stack([answers_to(own, one, positions, config) for one in (question, *others)])
     worth = reward_to_go(state.belief.weights, p_yes, rounds_left=4, depth=1)
     assert info.reward is not None
     assert info.reward == pytest.approx(worth[0], abs=0.05)

@@ -97,6 +97,19 @@ def test_another_name_that_is_a_word_itself_stands_for_itself(toy_table: AnswerT
     assert found == {"river otter"}
 
 
+def test_of_two_keywords_that_the_game_takes_for_each_other_the_first_gives_the_row() -> None:
+    keywords = (Keyword("t-shirt"), Keyword("tshirt", ("tee top",)), Keyword("anvil"))
+    table = AnswerTable(keywords, (Question("q", "Is it?"),), code_of([[0.1], [0.9], [0.5]]), np.full(3, 1 / 3))
+    for words in (word_list(["t shirt", "zebra"]), None):
+        universe = universe_of(table, words)
+        rows = dict(zip(universe.words.words, universe.row_of_word.tolist(), strict=True))
+        shirts = {name: row for name, row in rows.items() if "shirt" in name}
+        assert set(shirts.values()) == {0}
+        found = {universe.words.words[place] for place in positions_matching(universe, ["tee-top"])}
+        assert len(found) == 1
+        assert found <= set(shirts)
+
+
 def test_a_question_worded_like_a_word_is_not_askable() -> None:
     questions = (Question("red", "red thing"), Question("big", "Is it big?"), letter("starts", "a"))
     table = AnswerTable((Keyword("anvil"),), questions, code_of([[0.5, 0.5, 0.5]]), np.ones(1))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twenty_questions.guesser import recognise
 from twenty_questions.questions import (
     LONGEST_QUESTION,
     answer_by_spelling,
@@ -16,7 +17,8 @@ from twenty_questions.questions import (
     read_list,
 )
 from twenty_questions.rules import answer_by_rule
-from twenty_questions.table import builtin_table
+from twenty_questions.spelling_questions import honest_answers
+from twenty_questions.table import AnswerTable, builtin_table
 
 words = st.text(alphabet="abcdefgh", min_size=2, max_size=8)
 names = st.lists(words, min_size=1, max_size=3).map(" ".join)
@@ -69,6 +71,18 @@ def test_members_are_what_the_game_takes_for_a_right_guess() -> None:
     question = one_of(["hammer", "horse box"])
     answers = {name: answer_by_spelling(question, name) for name in ("Hammers", "the horse-box", "horse", "hammered")}
     assert answers == {"Hammers": True, "the horse-box": True, "horse": False, "hammered": False}
+
+
+@given(st.lists(st.text(alphabet="abes -the", min_size=1, max_size=6), min_size=1, max_size=20))
+def test_honest_answers_to_a_list_are_those_of_each_name(asked_about: list[str]) -> None:
+    question = one_of(["bees", "hat", "the-bath", "tease"])
+    p = honest_answers(question, asked_about)
+    assert [one > 0.5 for one in p] == [answer_by_spelling(question, name) for name in asked_about]
+
+
+def test_the_guesser_knows_a_list_again(toy_table: AnswerTable) -> None:
+    question = one_of(["otters", "hammer", "quartz"])
+    assert recognise(toy_table, f" {question.text.replace('Is the', 'IS THE')} ") == question
 
 
 def test_the_rules_of_the_answerer_answer_lists_of_everyday_things() -> None:

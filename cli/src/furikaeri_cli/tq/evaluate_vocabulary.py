@@ -10,7 +10,7 @@ import typer
 from furikaeri_cli.options import Json, Quiet
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.word_lists import LIST_HELP
-from furikaeri_common.errors import InputError, MissingExtraError
+from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def evaluate_vocabulary_cli(
 
     Examples:
         tq evaluate vocabulary --against public --half validation
-        tq evaluate vocabulary mine.bin --against words.txt --size 50000 --plot recall.png
+        tq evaluate vocabulary mine.bin --against words.txt --plot recall.png
     """
     output = Output.choose(json=json, quiet=quiet)
     from twenty_questions.named_words import words_named
@@ -77,10 +77,8 @@ def evaluate_vocabulary_cli(
     if plot:
         from twenty_questions.vocabulary.coverage_plot import plot_coverage
 
-        try:
-            plot_coverage(coverage(words, wanted, _CURVE), plot)
-        except MissingExtraError as error:
-            output.warn(str(error))
+        plot_coverage(coverage(words, wanted, _CURVE), plot)
+        output.note(f"Drawn in {plot}")
 
 
 def _print(output: Output, found: Coverage, wanted: Sequence[Keyword]) -> None:

@@ -72,7 +72,7 @@ def precompute_vocabulary(recipe: VocabularyRecipe, out: Path, *, runs: Path, ou
 
     Args:
         recipe: what is made.
-        out: where the vocabulary is written.
+        out: where the vocabulary is written; only another vocabulary may be there before.
         runs: the folder that holds the runs.
         output: who is told of progress.
 
@@ -85,9 +85,12 @@ def precompute_vocabulary(recipe: VocabularyRecipe, out: Path, *, runs: Path, ou
     from furikaeri_common.runs import find_earlier, start_run
     from furikaeri_common.stages import run_stages
     from twenty_questions.precompute.vocabulary import VocabularyLayout, vocabulary_data, vocabulary_stages
+    from twenty_questions.vocabulary.packed import is_vocabulary
 
     if out.is_dir():
         raise InputError(f"{out}: is a folder", fix="Name a file")
+    if out.exists() and not is_vocabulary(out):
+        raise InputError(f"{out}: is there and no vocabulary", fix="Name another file, or move it away")
     # What cannot be had is told before there is a run.
     vocabulary_stages(recipe, runs)
     config, data = {"recipe": jsonable(recipe)}, vocabulary_data(recipe)

@@ -24,18 +24,19 @@ from furikaeri_common.errors import InputError
 from twenty_questions.bisection import WordList
 from twenty_questions.builtin.build import TABLE_FOLDER
 from twenty_questions.experiments import (
-    LABELLED_PARTNERS,
     MIXTURE,
     PARTNERS,
+    RIVALS,
     STRATEGIES,
     Secrets,
     play_part,
     read_labels,
+    require_playable,
     secrets_of,
 )
 from twenty_questions.named_words import BUILT_IN, WordsPrior, words_named, words_place
 from twenty_questions.simulation import Outcome, summarise
-from twenty_questions.sources.named_lists import PUBLIC, place_of, read_named_list
+from twenty_questions.sources.named_lists import is_public, place_of, read_named_list
 from twenty_questions.table import open_table
 
 __all__ = ["Setting", "Simulated", "draw_results", "simulate_cli", "simulate_settings"]
@@ -47,7 +48,8 @@ _FROM_PRIOR = "prior"
 
 def simulate_cli(
     strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", help=f"How the guesser plays: {', '.join(STRATEGIES)}.")
+        list[str] | None,
+        typer.Option("--strategy", help=f"How the guesser plays: {', '.join((*STRATEGIES, *RIVALS))}."),
     ] = None,
     partner: Annotated[
         list[str] | None, typer.Option("--partner", help=f"Who answers: {', '.join((*PARTNERS, MIXED))}.")
@@ -102,6 +104,7 @@ def simulate_cli(
         tq simulate
         tq simulate --strategy table --strategy meaning --noise 0 --noise 0.05 --noise 0.1 --workers 2
         tq simulate --strategy one-belief --partner alpha --words built-in --secrets prior --games 200
+        tq simulate --strategy halving --strategy split-word --partner alpha --words built-in --secrets public
         tq simulate --strategy one-belief --strategy specialist --partner mixed --words built-in --labels answers.csv
     """
     output = Output.choose(json=json, quiet=quiet)
@@ -112,13 +115,12 @@ def simulate_cli(
     ]
     settings = list(
         dict.fromkeys(
-            Setting(_known(one, tuple(STRATEGIES), "strategy"), other, rate)
+            Setting(_known(one, (*STRATEGIES, *RIVALS), "strategy"), other, rate)
             for one, other, rate in itertools.product(strategy or ["table"], named, noise or [0.0])
         )
     )
     for setting in settings:
-        if labels is None and setting.partner in LABELLED_PARTNERS:
-            raise InputError(f"the partner `{setting.partner}` needs --labels CSV")
+        require_playable(*setting, words=bool(words), labels=labels is not None)
     if secrets == _FROM_PRIOR and not (words and games):
         raise InputError(
             "--secrets prior draws from the words' prior", fix="Give --words and the number of games with --games"
@@ -220,7 +222,7 @@ def simulate_settings(
         "words_prior": words_prior,
         "secrets": secrets,
     }
-    listed = place_of(secrets) if given and secrets != PUBLIC else None
+    listed = place_of(secrets) if given and not is_public(secrets) else None
     files = {"table": table, "labels": labels, "words": place, "secrets": listed}
     data = {name: fingerprint_of(path) for name, path in files.items() if path}
     unfinished = find_unfinished(runs, "tq simulate", config, seed=seed, data=data)

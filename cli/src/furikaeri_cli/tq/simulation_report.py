@@ -93,7 +93,7 @@ def tell_results(
         seed: of the intervals.
         mixed: whether the partners were also played as a mixed population.
     """
-    columns = ("setting", "games", "found (95 %)", "limit", "rounds", "least", "reward (95 %)")
+    columns: tuple[str, ...] = ("setting", "games", "found (95 %)", "limit", "rounds", "least", "reward (95 %)")
     rows: list[tuple[object, ...]] = [
         (
             _title(result.setting),
@@ -111,6 +111,11 @@ def tell_results(
         (name, "", f"{found:.1%}", "", _number(mean_rounds), "", f"{reward:.2f}")
         for name, (found, mean_rounds, reward) in populations.items()
     ]
+    has_least = not all(math.isnan(result.fewest_rounds) for result in results)
+    if not has_least:
+        # The settings need the room.
+        at = columns.index("least")
+        columns, rows = (*columns[:at], *columns[at + 1 :]), [(*row[:at], *row[at + 1 :]) for row in rows]
     costs = _costs(results, rounds, seed)
     value = {
         "results": [plain_result(result) for result in results],
@@ -122,9 +127,10 @@ def tell_results(
         "run": str(folder),
     }
     output.table(columns, rows, value=value)
+    beside_least = ", beside the least that any strategy can have without noise" if has_least else ""
     output.note(
-        "setting: strategy, partner, share of answers flipped; rounds: mean round of the hits, weighted by the prior, "
-        "beside the least that any strategy can have without noise; limit: the largest find rate at this noise."
+        "setting: strategy, partner, share of answers flipped; rounds: mean round of the hits, weighted by the prior"
+        f"{beside_least}; limit: the largest find rate at this noise."
     )
     if costs:
         output.note("\nBeside a specialist, who knows the partner's type, on the same games (95 %):")

@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 LIST_HELP = (
-    "a keyword list, a text file with a word a line, a table's folder, `built-in`, or `public` where the contest's "
-    "engine is"
+    "a keyword list, a text file with a word a line, a table's folder, `built-in`, or `public` (and its halves "
+    "`public-train` and `public-held-out`) where the contest's engine is"
 )
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The keyword list to write, such as keywords.jsonl.")]
 Given = Annotated[str, typer.Option("--given", metavar="LIST", help=f"The known words: {LIST_HELP}.")]

@@ -37,6 +37,7 @@ __all__ = [
     "expected_rounds",
     "forms_of",
     "narrow",
+    "num_before",
     "num_left",
     "remaining",
     "soonest_split",
@@ -146,7 +147,7 @@ def narrow(words: WordList, interval: Interval, argument: str, precedes: bool) -
         argument: the text that the question compared with; any text, compared as it is given.
         precedes: the answer.
     """
-    boundary = _boundary(words.words, argument)
+    boundary = num_before(words.words, argument)
     if precedes:
         return interval._replace(high=min(interval.high, boundary))
     return interval._replace(low=max(interval.low, boundary))
@@ -166,6 +167,11 @@ def remaining(words: WordList, interval: Interval) -> NDArray[np.float64]:
     mass = words.prior[interval.low : max(interval.low, interval.high)].copy()
     mass[[position - interval.low for position in _struck_out(interval)]] = 0.0
     return mass
+
+
+def num_before(words: Sequence[str], argument: str) -> int:
+    """Return how many words, sorted as in a `WordList`, precede a text, compared as it is given."""
+    return bisect_left(words, argument, key=str.lower)
 
 
 def num_left(words: WordList, interval: Interval) -> int:
@@ -282,8 +288,3 @@ def _left(interval: Interval) -> NDArray[np.intp]:
 def _struck_out(interval: Interval) -> list[int]:
     """Return the positions within the interval that were struck out, in order."""
     return sorted(position for position in interval.excluded if interval.low <= position < interval.high)
-
-
-def _boundary(words: Sequence[str], argument: str) -> int:
-    """Return how many words precede the argument."""
-    return bisect_left(words, argument, key=str.lower)

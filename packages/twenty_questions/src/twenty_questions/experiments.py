@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
+from twenty_questions.alphabetical_players import (
+    guess_the_split_word,
+    halve_and_guess_best,
+    public_agent_alpha,
+    rounds_of_secrets,
+)
 from twenty_questions.belief import through_noise
-from twenty_questions.bisection import WordList
+from twenty_questions.bisection import WordList, forms_of
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.joint.config import JointConfig
 from twenty_questions.joint.partners import ALPHA, LANGUAGE_MODEL, LIAR, MIXED, PartnerType
@@ -40,11 +46,13 @@ __all__ = [
     "LABELLED_PARTNERS",
     "MIXTURE",
     "PARTNERS",
+    "RIVALS",
     "STRATEGIES",
     "Secrets",
     "outcome_of",
     "play_part",
     "read_labels",
+    "require_playable",
     "secrets_of",
 ]
 
@@ -60,6 +68,13 @@ STRATEGIES: Mapping[str, GuesserConfig | None] = {
 spelling, `opening` asks the handshake first and then bisects the words or asks the table, `one-belief` holds one belief
 over partner and keyword, and `specialist` does too but is told which type its partner is; it also opens with the
 handshake."""
+
+RIVALS: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.int64]]] = {
+    "agent-alpha": public_agent_alpha,
+    "split-word": guess_the_split_word,
+    "halving": halve_and_guess_best,
+}
+"""Other players of the contest, against an exact partner alone: see `alphabetical_players`."""
 
 PARTNERS = ("table", "alpha", "labels", "language-model", "liar")
 """`table` answers as the table says, `alpha` also knows the protocol, `labels` answers from a file of labels,
@@ -186,6 +201,29 @@ def play_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"found_in": outcome_of(inputs).found_in.tolist()}
 
 
+def require_playable(strategy: str, partner: str, noise: float, *, words: bool, labels: bool) -> None:
+    """Refuse what cannot be played.
+
+    Args:
+        strategy: a name of `STRATEGIES` or `RIVALS`.
+        partner: a name of `PARTNERS`.
+        noise: the share of answers that are flipped.
+        words: whether words were given.
+        labels: whether labels were.
+
+    Raises:
+        InputError: if something is missing, or a rival is to play with another than an exact partner.
+    """
+    if partner in LABELLED_PARTNERS and not labels:
+        raise InputError(f"the partner `{partner}` needs --labels CSV")
+    if strategy in RIVALS and (partner != "alpha" or noise):
+        raise InputError(
+            f"the strategy `{strategy}` plays with exact partners alone", fix="Give --partner alpha, and no --noise"
+        )
+    if strategy in RIVALS and not words:
+        raise InputError(f"the strategy `{strategy}` bisects words", fix="Name them with --words, such as built-in")
+
+
 def outcome_of(inputs: Mapping[str, Any], partner: Partner | None = None) -> Outcome:
     """Play one part of a simulation.
 
@@ -198,6 +236,11 @@ def outcome_of(inputs: Mapping[str, Any], partner: Partner | None = None) -> Out
     labels = tuple(read_labels(Path(inputs["labels"]))) if inputs["labels"] else ()
     noise = float(inputs["noise"])
     words = words_named(inputs["words"], inputs.get("words_prior", "own")) if inputs["words"] else None
+    if inputs["strategy"] in RIVALS:
+        assert words is not None
+        names = [name for name, *_ in inputs["secrets"]]
+        found = rounds_of_secrets(_rounds_of_words(inputs["strategy"], words), forms_of(words), names)
+        return Outcome(np.where(found <= inputs["rounds"], found, 0), ())
     return simulate(
         _strategy(inputs, _asked_about(inputs["table"], inputs["labels"]) if labels else table, words, noise),
         flipping(partner or _partner(inputs["partner"], table, labels, inputs["seed"]), noise),
@@ -242,6 +285,11 @@ def _noisier(kind: PartnerType, noise: float) -> PartnerType:
         list_error=min(flipped(kind.list_error), _MOST_NOISE),
         table_error=min(flipped(kind.table_error), _MOST_NOISE),
     )
+
+
+@lru_cache(maxsize=4)
+def _rounds_of_words(rival: str, words: WordList) -> NDArray[np.int64]:
+    return RIVALS[rival](words.prior)
 
 
 @lru_cache(maxsize=2)

@@ -24,10 +24,10 @@ from twenty_questions.belief import Answer, Belief, entropy_bits
 from twenty_questions.bisection import Interval, WordList
 from twenty_questions.guesser_config import GuesserConfig
 from twenty_questions.information import binary_entropy
-from twenty_questions.questions import HANDSHAKE, Question
+from twenty_questions.questions import HANDSHAKE, Question, read_list
 from twenty_questions.spelling_questions import recognise as recognise_spelling
 from twenty_questions.table import AnswerTable
-from twenty_questions.table_index import index_of, positions_matching
+from twenty_questions.table_index import index_of, positions_matching, words_of
 
 __all__ = [
     "GuessInfo",
@@ -178,11 +178,13 @@ def recognise(table: AnswerTable, text: str) -> Question | None:
     if text.casefold() == HANDSHAKE.text.casefold():
         return HANDSHAKE
     column = index_of(table).column_of_text.get(text.casefold())
-    return recognise_spelling(text) if column is None else table.questions[column]
+    if column is not None:
+        return table.questions[column]
+    return recognise_spelling(text) or read_list(text)
 
 
 def _accept_handshake(table: AnswerTable, state: GuesserState) -> GuesserState:
-    words = state.words or _words_of(table)
+    words = state.words or words_of(table)
     interval = bisection.start(words)
     for guess in state.guesses:
         interval = bisection.exclude(words, interval, guess)
@@ -195,11 +197,3 @@ def _leave_if_empty(state: GuesserState) -> GuesserState:
     if state.mode == "bisection" and not bisection.num_left(state.words, state.interval):
         return state._replace(mode="table")
     return state
-
-
-def _words_of(table: AnswerTable) -> WordList:
-    """Return the table's keywords as a word list; names that differ only in case become one."""
-    weights: dict[str, float] = {}
-    for keyword, prior in zip(table.keywords, table.prior, strict=True):
-        weights[keyword.name.lower()] = weights.get(keyword.name.lower(), 0.0) + float(prior)
-    return bisection.word_list(weights, list(weights.values()))

@@ -9,8 +9,9 @@ from string import ascii_lowercase
 import numpy as np
 from numpy.typing import NDArray
 
-from twenty_questions.questions import Question, alphabetical, answer_by_spelling, letter
+from twenty_questions.questions import Question, alphabetical, answer_by_spelling, letter, names_listed
 from twenty_questions.table import code_of, probability_of
+from twenty_questions.words import normalise, spellings
 
 __all__ = ["halving_question", "honest_answers", "letter_questions", "recognise"]
 
@@ -39,7 +40,12 @@ def recognise(text: str) -> Question | None:
 
 def honest_answers(question: Question, names: Sequence[str]) -> NDArray[np.float64]:
     """Return P(yes) of a spelling question for each name, shape (K,), as near to 0 and 1 as a table's codes come."""
-    answers = np.fromiter((bool(answer_by_spelling(question, name)) for name in names), np.float64, len(names))
+    if question.kind == "list":
+        # What `answer_by_spelling` says of each name, with the forms of the list looked at once.
+        forms = {form for listed in names_listed(question) for form in spellings(listed)}
+        answers = np.array([normalise(name) in forms for name in names], dtype=np.float64)
+    else:
+        answers = np.fromiter((bool(answer_by_spelling(question, name)) for name in names), np.float64, len(names))
     return probability_of(code_of(answers))
 
 

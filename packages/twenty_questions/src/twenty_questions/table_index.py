@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twenty_questions.bisection import WordList, word_list
 from twenty_questions.table import AnswerTable
 from twenty_questions.words import normalise, spellings
 
-__all__ = ["TableIndex", "index_of", "positions_matching"]
+__all__ = ["TableIndex", "index_of", "positions_matching", "words_of"]
 
 
 class TableIndex(NamedTuple):
@@ -64,3 +65,13 @@ def index_of(table: AnswerTable) -> TableIndex:
 def positions_matching(index: TableIndex, guess: str) -> list[int]:
     """Return the rows of the keywords that a guess would win against, in order (see `words.matches`)."""
     return sorted({row for form in spellings(guess) for row in index.rows_of_form.get(form, ())})
+
+
+def words_of(table: AnswerTable) -> WordList:
+    """Return the table's keywords as a word list; names that differ only in case become one."""
+    weights: dict[str, float] = {}
+    names: dict[str, str] = {}
+    for keyword, prior in zip(table.keywords, table.prior, strict=True):
+        name = names.setdefault(keyword.name.lower(), keyword.name)
+        weights[name] = weights.get(name, 0.0) + float(prior)
+    return word_list(weights, list(weights.values()))

@@ -10,7 +10,7 @@ compared with the form itself.
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,12 +44,16 @@ class WordForms:
 
     def positions(self, guess: str) -> NDArray[np.int64]:
         """Return the positions of all words that the game takes for the guess, in ascending order."""
-        forms = spellings(guess)
-        hashes = np.array([hash(form) for form in forms], dtype=np.int64)
+        return self.of_forms(spellings(guess))
+
+    def of_forms(self, forms: Iterable[str]) -> NDArray[np.int64]:
+        """Return the positions of all words whose normal form is one of these, in ascending order."""
+        wanted = set(forms)
+        hashes = np.array([hash(form) for form in wanted], dtype=np.int64)
         first = np.searchsorted(self._hashes, hashes, side="left")
         after = np.searchsorted(self._hashes, hashes, side="right")
         near = (int(self._positions[at]) for low, high in zip(first, after, strict=True) for at in range(low, high))
-        return np.array(sorted({at for at in near if normalise(self.words[at]) in forms}), dtype=np.int64)
+        return np.array(sorted({at for at in near if normalise(self.words[at]) in wanted}), dtype=np.int64)
 
 
 def normal_forms(words: Sequence[str]) -> list[str]:

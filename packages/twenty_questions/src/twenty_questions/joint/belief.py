@@ -11,7 +11,7 @@ how much they held there, so it moves the belief about the partner as well.
 are held. Together they hold less than `negligible`, which is the belief's own probability that the secret was among
 them. The sum over types is what counts: a word that an honest partner would have ruled out keeps the weight that it has
 if the partner lies. Nor could such a word still be found, since an answer of probability P(a) multiplies a weight by at
-most 1 / P(a): with questions that halve the mass it takes 26 answers to come from 1e-8 / S to the mean weight 1 / S,
+most 1 / P(a): with questions that halve the mass it takes 27 answers to come from 1e-8 / S to the mean weight 1 / S,
 more than a game has. And because one word may hold nearly all the mass and then turn out a wrong guess, the most
 probable `LEAST_KEPT` words are always kept.
 """
@@ -28,6 +28,7 @@ from twenty_questions.belief import Answer
 from twenty_questions.joint.partners import Population, shares
 
 __all__ = [
+    "CHUNK",
     "LEAST_KEPT",
     "JointBelief",
     "after_boundary",
@@ -41,14 +42,15 @@ __all__ = [
     "prune",
     "start",
     "type_posterior",
-    "within_reach",
     "word_posterior",
 ]
 
 LEAST_KEPT = 16_384
 """Pruning leaves at least so many words."""
 
-_CHUNK = 32_768
+CHUNK = 32_768
+"""So many words stay in the processor's cache for all types."""
+
 _STRIDE = 64
 
 Floats = NDArray[np.float64]
@@ -150,9 +152,8 @@ def after_members(
         return belief
     weights = np.empty_like(belief.weights)
     total = 0.0
-    for first in range(0, members.size, _CHUNK):
-        # A chunk stays in the processor's cache for all types.
-        part = slice(first, first + _CHUNK)
+    for first in range(0, members.size, CHUNK):
+        part = slice(first, first + CHUNK)
         flag = members[part].astype(np.float64)
         for kind in range(len(errors)):
             factor = flag * (inside[kind] - outside[kind])
@@ -194,6 +195,12 @@ def exclude(belief: JointBelief, places: NDArray[np.intp]) -> JointBelief:
     """Return the belief without the words held at these places, which a wrong guess has ruled out."""
     if not places.size:
         return belief
+    ruled_out = float(belief.weights[:, places].sum())
+    if ruled_out < 0.5:
+        # The weights sum to 1, so the rest need not be summed.
+        weights = belief.weights / (1 - ruled_out)
+        weights[:, places] = 0.0
+        return belief._replace(weights=weights)
     weights = belief.weights.copy()
     weights[:, places] = 0.0
     total = float(weights.sum())
@@ -206,37 +213,6 @@ def only(belief: JointBelief, places: NDArray[np.intp]) -> JointBelief:
     """Return the belief given that the secret is one of the words held at these places, ascending; one has mass."""
     weights = belief.weights[:, places]
     return JointBelief(belief.support[places], weights / weights.sum())
-
-
-def within_reach(
-    belief: JointBelief, type_mass: Floats, places: NDArray[np.intp], bits: Floats, bits_of_rows: Floats
-) -> JointBelief:
-    """Return the belief given that the secret can still be found, for the choice of questions.
-
-    A word of probability p is found once the answers have told log2 1/p bits of it. Words that need more than the rest
-    of the game can tell are lost whatever is asked, so questions are chosen as if the secret were none of them.
-
-    Args:
-        belief: what is known.
-        type_mass: shape (T,), the probability of each type.
-        places: where the words with a row are held.
-        bits: shape (T,), what the rest of the game can tell of a word, if the partner is of that type.
-        bits_of_rows: the same for words with a row.
-
-    Returns:
-        The belief, with the weights of words out of reach set to 0; unchanged if all or none are.
-    """
-    least = type_mass * 2.0 ** -np.maximum(bits, 0.0)
-    least_of_rows = type_mass * 2.0 ** -np.maximum(bits_of_rows, 0.0)
-    weights = np.empty_like(belief.weights)
-    for kind, row in enumerate(belief.weights):
-        np.multiply(row, row >= least[kind], out=weights[kind])
-        weights[kind, places] = row[places] * (row[places] >= least_of_rows[kind])
-    total = float(weights.sum())
-    if not total > 0:
-        return belief
-    weights /= total
-    return belief._replace(weights=weights)
 
 
 def prune(belief: JointBelief, negligible: float, *, least: int = LEAST_KEPT) -> JointBelief:

@@ -29,10 +29,11 @@ class JointConfig:
         probably: what "probably" counts for, as a share of "yes" (see `belief.PROBABLY`).
         tie_bits: questions within so many bits of the best are equals, and the generator picks one.
         reach_bits: a question is chosen as if the secret were none of the words that need so many bits more than the
-            rest of the game can tell of them (see `joint.belief.within_reach`); None takes all words into account.
+            rest of the game can tell of them (see `joint.reach`), once the handshake has no more to tell; None takes
+            all words into account.
         negligible: mass that may be dropped after an answer, in all (see `joint.belief.prune`); 0 drops nothing.
-        endgame_words: the look-ahead for the reward begins once so many words (1: never)
-        endgame_miss: hold all but this much of the mass that is within reach.
+        endgame_words: the look-ahead for the reward is over so many words; 1: there is none.
+        endgame_miss: it begins once they hold all but this much of the mass that is within reach.
         endgame_depth: how many rounds are looked ahead, at least 1.
         top: how many of the best guesses are reported.
         kernel: what sums a large table (see `information.expected_posterior_entropy`).

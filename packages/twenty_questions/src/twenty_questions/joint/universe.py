@@ -2,8 +2,7 @@
 
 Most words of a large vocabulary have no row in the table; the table's keywords that the vocabulary lacks are added to
 it. Names are joined when the game compares them as the same text (`words.normalise`): the keyword's own name first,
-then its other names. What a guess would win against is found by 64-bit hashes of those forms, sorted, so that a million
-words need no dictionary; a hit is compared as text.
+then its other names.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from twenty_questions.bisection import WordList, word_list
+from twenty_questions.bisection import WordList, forms_of, num_before, word_list
 from twenty_questions.joint.spelled import Spelled, spelled
 from twenty_questions.table import AnswerTable, probability_of
-from twenty_questions.word_forms import normal_forms
+from twenty_questions.table_index import words_of
+from twenty_questions.word_forms import WordForms
 from twenty_questions.words import normalise, spellings
 
-__all__ = ["Universe", "boundary", "positions_matching", "universe_of"]
+__all__ = ["Universe", "positions_matching", "universe_of"]
 
 _ROWS = 256
 
@@ -38,9 +38,9 @@ class Universe:
         spelling: of the words.
         marginal: float64, shape (Q,), the prior-weighted mean of P(yes) in each column.
         askable: bool, shape (Q,), questions of meaning whose wording is no word's name, which the game forbids.
-        forms: int64, hashes of all normal forms, ascending: the words', and those other names of the table's keywords
-            that are no words themselves.
-        position_of_form: int32, the word that each form stands for.
+        forms: the look-ups of the words.
+        other_names: the look-ups of those other names of the table's keywords that are no words themselves.
+        position_of_other: int32, the word that each of these stands for.
     """
 
     words: WordList
@@ -50,8 +50,9 @@ class Universe:
     spelling: Spelled
     marginal: NDArray[np.float64]
     askable: NDArray[np.bool_]
-    forms: NDArray[np.int64]
-    position_of_form: NDArray[np.int32]
+    forms: WordForms
+    other_names: WordForms
+    position_of_other: NDArray[np.int32]
 
 
 @lru_cache(maxsize=4)
@@ -63,31 +64,21 @@ def universe_of(table: AnswerTable, words: WordList | None = None) -> Universe:
         words: the vocabulary; by default the table's own keywords with the table's prior. Keywords that it lacks are
             added, each as probable as the middle one of those that it has (as a mean word, if it has none).
     """
-    words = _own_words(table) if words is None else _with_keywords(words, table)
-    forms = _hashes(normal_forms(words.words))
-    order = np.argsort(forms, kind="stable").astype(np.int32)
-    ordered = forms[order]
+    words = words_of(table) if words is None else _with_keywords(words, table)
+    forms = forms_of(words)
     row_of_word = np.full(len(words.words), -1, dtype=np.int32)
-    extra_forms: list[str] = []
-    extra_positions: list[int] = []
-    names = [(row, keyword.name) for row, keyword in enumerate(table.keywords)]
-    alts = [(row, alt) for row, keyword in enumerate(table.keywords) for alt in keyword.alts]
-    position_of_row: dict[int, int] = {}
-    for given, alternative in ((names, False), (alts, True)):
-        wanted = [normalise(name) for _, name in given]
-        for (row, _), form, found in zip(given, wanted, _look_up(wanted, ordered, order, words.words), strict=True):
-            for position in found:
-                if row_of_word[position] < 0:
-                    row_of_word[position] = row
-                    position_of_row.setdefault(row, position)
-            if alternative and not found and form:
-                extra_forms.append(form)
-                extra_positions.append(position_of_row[row])
-    if extra_forms:
-        forms = np.append(ordered, _hashes(extra_forms))
-        positions = np.append(order, np.array(extra_positions, dtype=np.int32))
-        again = np.argsort(forms, kind="stable")
-        ordered, order = forms[again], positions[again]
+    own = [forms.of_forms([normalise(keyword.name)]) for keyword in table.keywords]
+    for row, positions in enumerate(own):
+        row_of_word[positions[row_of_word[positions] < 0]] = row
+    other_names: list[str] = []
+    position_of_other: list[int] = []
+    for row, keyword in enumerate(table.keywords):
+        for name in keyword.alts:
+            positions = forms.of_forms([normalise(name)])
+            row_of_word[positions[row_of_word[positions] < 0]] = row
+            if not positions.size and normalise(name):
+                other_names.append(name)
+                position_of_other.append(int(own[row][0]))
     return Universe(
         words=words,
         table=table,
@@ -96,8 +87,9 @@ def universe_of(table: AnswerTable, words: WordList | None = None) -> Universe:
         spelling=spelled(words.words),
         marginal=_marginal(table),
         askable=np.array([question.kind == "table" for question in table.questions]) & ~_named(table, words.words),
-        forms=ordered,
-        position_of_form=order,
+        forms=forms,
+        other_names=WordForms(other_names),
+        position_of_other=np.array(position_of_other, dtype=np.int32),
     )
 
 
@@ -107,45 +99,15 @@ def positions_matching(universe: Universe, guesses: Sequence[str]) -> NDArray[np
     A word counts by its own name and, if it is the table's keyword, by the keyword's other names that are no words of
     the vocabulary: those that are stand for themselves.
     """
-    wanted = sorted({form for guess in guesses for form in spellings(guess)})
-    keys = _hashes(wanted)
-    low, high = (np.searchsorted(universe.forms, keys, side=side) for side in ("left", "right"))
-    found: set[int] = set()
-    for form, first, last in zip(wanted, low.tolist(), high.tolist(), strict=True):
-        for position in universe.position_of_form[first:last].tolist():
-            if form in _forms_of(universe, position):
-                found.add(position)
-    return np.array(sorted(found), dtype=np.int32)
-
-
-def boundary(words: Sequence[str], argument: str) -> int:
-    """Return how many of the words precede a text, in code-point order of the lower-cased word."""
-    low, high = 0, len(words)
-    while low < high:
-        middle = (low + high) // 2
-        if words[middle].lower() < argument:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def _own_words(table: AnswerTable) -> WordList:
-    """Return the table's keywords as a word list; names that differ only in case become one."""
-    weights: dict[str, float] = {}
-    names: dict[str, str] = {}
-    for keyword, prior in zip(table.keywords, table.prior, strict=True):
-        name = names.setdefault(keyword.name.lower(), keyword.name)
-        weights[name] = weights.get(name, 0.0) + float(prior)
-    return word_list(weights, list(weights.values()))
+    wanted = {form for guess in guesses for form in spellings(guess)}
+    by_other_names = universe.position_of_other[universe.other_names.of_forms(wanted)]
+    return np.union1d(universe.forms.of_forms(wanted), by_other_names).astype(np.int32)
 
 
 def _with_keywords(words: WordList, table: AnswerTable) -> WordList:
     """Return the vocabulary with the table's keywords that it lacks."""
-    forms = _hashes(normal_forms(words.words))
-    order = np.argsort(forms, kind="stable").astype(np.int32)
-    wanted = [normalise(keyword.name) for keyword in table.keywords]
-    found = _look_up(wanted, forms[order], order, words.words)
+    forms = forms_of(words)
+    found = [forms.of_forms([normalise(keyword.name)]).tolist() for keyword in table.keywords]
     known = [position for positions in found for position in positions]
     lacking: dict[str, str] = {}
     for keyword, positions in zip(table.keywords, found, strict=True):
@@ -155,31 +117,6 @@ def _with_keywords(words: WordList, table: AnswerTable) -> WordList:
         return words
     weight = float(np.median(words.prior[known])) if known else float(words.prior.mean())
     return word_list([*words.words, *lacking.values()], np.append(words.prior, np.full(len(lacking), weight)))
-
-
-def _hashes(forms: Sequence[str]) -> NDArray[np.int64]:
-    """Return Python's hash of each text: it differs between processes, which nothing here lets through."""
-    return np.fromiter(map(hash, forms), dtype=np.int64, count=len(forms))
-
-
-def _look_up(
-    wanted: Sequence[str], forms: NDArray[np.int64], positions: NDArray[np.int32], names: Sequence[str]
-) -> list[list[int]]:
-    """Return for each normal form the positions of the names that have it, ascending."""
-    keys = _hashes(wanted)
-    low, high = (np.searchsorted(forms, keys, side=side).tolist() for side in ("left", "right"))
-    return [
-        sorted(position for position in positions[first:last].tolist() if normalise(names[position]) == form)
-        for form, first, last in zip(wanted, low, high, strict=True)
-    ]
-
-
-def _forms_of(universe: Universe, position: int) -> set[str]:
-    """Return the normal forms that may stand for a word: its own, and its keyword's if that is what it is named."""
-    name = universe.words.words[position]
-    row = int(universe.row_of_word[position])
-    names = (name, *universe.table.keywords[row].alts) if row >= 0 else (name,)
-    return {normalise(one) for one in names}
 
 
 def _marginal(table: AnswerTable) -> NDArray[np.float64]:
@@ -195,7 +132,7 @@ def _named(table: AnswerTable, words: Sequence[str]) -> NDArray[np.bool_]:
     """Return for each question whether its wording is a name of the vocabulary or of the table."""
     names = {name.lower().strip() for keyword in table.keywords for name in keyword.names}
     texts = [question.text.lower().strip() for question in table.questions]
-    places = [boundary(words, text) for text in texts]
+    places = [num_before(words, text) for text in texts]
     return np.array(
         [
             text in names or (place < len(words) and words[place].lower().strip() == text)

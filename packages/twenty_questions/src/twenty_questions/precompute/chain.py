@@ -34,7 +34,7 @@ from twenty_questions.precompute.recipe import NeighbourWords, PrecomputeRecipe,
 from twenty_questions.question_sources.question_lists import read_questions, write_questions
 from twenty_questions.questions import Question
 from twenty_questions.sources.keyword_lists import read_keyword_list, write_keyword_list
-from twenty_questions.sources.named_lists import PUBLIC, place_of
+from twenty_questions.sources.named_lists import is_public, place_of
 from twenty_questions.table import AnswerTable, save_table
 from twenty_questions.words import Keyword
 
@@ -99,7 +99,7 @@ def data_of(recipe: PrecomputeRecipe) -> dict[str, str]:
     """
     words = [source.given for source in recipe.keywords.sources if isinstance(source, WrittenWords | NeighbourWords)]
     words += [source.list for source in recipe.keywords.file]
-    lists = [name for name in (*words, recipe.keywords.exclude) if name and name != PUBLIC]
+    lists = [name for name in (*words, recipe.keywords.exclude) if name and not is_public(name)]
     files = {name: place_of(name) for name in (*lists, *recipe.questions.file)}
     others = [name for source in recipe.questions.games for name in source.games]
     others += [recipe.table.gold] if recipe.table.gold else []

@@ -9,22 +9,24 @@ folder/vocabulary.bin       the most probable names, packed
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.artifacts import atomic_writer, fingerprint_of
+from furikaeri_common.artifacts import fingerprint_of, write_bytes
 from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError, MissingExtraError
 from furikaeri_common.stages import Stage
 from twenty_questions.bisection import word_list
 from twenty_questions.builtin.build import TABLE_FOLDER
 from twenty_questions.precompute.vocabulary_recipe import VocabularyRecipe
-from twenty_questions.sources.named_lists import PUBLIC, place_of, read_named_list
+from twenty_questions.sources.named_lists import is_public, place_of, read_named_list
 from twenty_questions.sources.recall import split_words
 from twenty_questions.sources.wordnet import WordNet, read_wordnet
 from twenty_questions.table import builtin_table
@@ -33,7 +35,7 @@ from twenty_questions.vocabulary.compounds import WordFacts, new_compounds
 from twenty_questions.vocabulary.gathered import Sources, sources_from_table, table_of_sources
 from twenty_questions.vocabulary.naming import spelled
 from twenty_questions.vocabulary.packed import write_vocabulary
-from twenty_questions.vocabulary.prior_model import PriorConfig, fit_prior
+from twenty_questions.vocabulary.prior_model import PriorConfig, fit_prior, rows_of_keywords
 from twenty_questions.vocabulary.word_sources import (
     bigram_counts,
     concreteness_ratings,
@@ -54,6 +56,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["FitPrior", "VocabularyLayout", "vocabulary_data", "vocabulary_stages"]
+
+_WORDNET_FIX = "Install it with `apt-get install wordnet-base`, or name a folder as `wordnet` in the recipe"
+_LIBRARIES = ("lightgbm", "polars", "scipy")
 
 FitPrior = Callable[["pl.DataFrame", Sequence[Keyword], PriorConfig, int], NDArray[np.float64]]
 """Learns the probability of each candidate: candidates, known keywords, settings and seed -> float64, shape (rows,)."""
@@ -110,7 +115,7 @@ def vocabulary_data(recipe: VocabularyRecipe) -> dict[str, str]:
         },
         **source_versions(),
     }
-    if recipe.known != PUBLIC or Path(recipe.known).exists():
+    if not is_public(recipe.known):
         found[f"known {recipe.known}"] = fingerprint_of(place_of(recipe.known))
     return found
 
@@ -177,7 +182,9 @@ def vocabulary_stages(recipe: VocabularyRecipe, folder: Path, *, fit: FitPrior =
         if learned.shape != (frame.height,) or not (np.isfinite(learned).all() and (learned > 0).all()):
             raise ValueError(f"expected a positive probability for each of {frame.height} names")
         _write(layout.prior, frame.select("name").with_columns(pl.Series("prior", learned / learned.sum())))
-        return {"known": len(known), "bits": float(-(learned / learned.sum()) @ np.log2(learned / learned.sum()))}
+        p = learned / learned.sum()
+        found = np.unique(rows_of_keywords(frame["name"].to_list(), known).rows)
+        return {"known": found.size, "bits": float(-p @ np.log2(p))}
 
     def file() -> Mapping[str, object]:
         held = pl.read_parquet(layout.prior)
@@ -234,26 +241,32 @@ def _gathered(recipe: VocabularyRecipe) -> Sources:
 
 
 def _wordnet(recipe: VocabularyRecipe) -> WordNet:
-    return read_wordnet(Path(recipe.wordnet).expanduser() if recipe.wordnet else None)
+    try:
+        return read_wordnet(Path(recipe.wordnet).expanduser() if recipe.wordnet else None)
+    except InputError as error:
+        raise InputError(error.message, fix=_WORDNET_FIX) from error
 
 
 def _folder(named: str, own: Path, what: str) -> Path:
     folder = Path(named).expanduser() if named else own
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder of {what}")
+    if not any(folder.glob("*.txt")):
+        raise InputError(f"{folder}: holds no .txt file of {what}")
     return folder
 
 
 def _write(path: Path, frame: pl.DataFrame) -> None:
-    with atomic_writer(path) as stream:
-        frame.write_parquet(stream)
+    # In memory first: polars hides a full disk behind an error of its own.
+    whole = BytesIO()
+    frame.write_parquet(whole)
+    write_bytes(path, whole.getvalue())
 
 
 def _polars() -> Any:
-    try:
-        import polars
-    except ImportError as error:
-        raise MissingExtraError(
-            "a vocabulary", distribution="furikaeri-twenty-questions", extra="vocabulary"
-        ) from error
+    """Return polars, if it and what later stages compute with are there."""
+    if any(importlib.util.find_spec(library) is None for library in _LIBRARIES):
+        raise MissingExtraError("a vocabulary", distribution="furikaeri-twenty-questions", extra="vocabulary")
+    import polars
+
     return polars

@@ -162,6 +162,8 @@ def new_compounds(
         for name, drawn in zip(names, rng.random(len(names)), strict=True)
         if known[name] == 1 > drawn / config.hidden
     }
+    if len(hidden) == len(known):  # Of few names chance may hide all, which leaves nothing to find them by.
+        hidden = set()
     shown = pair_matrix({name: known[name] for name in names if name not in hidden}, modifiers)
     learning = _pool(shown, facts, config)
     positive = np.isin(_keys(shown, learning), _keys_of_names(shown, hidden))

@@ -8,9 +8,9 @@ behavior"). It is fitted by the largest penalised likelihood of the words that w
     L(b) = sum_i w_i log p_(k_i) - (ridge / 2) |b|^2,
 
 which is concave: the gradient is sum_i w_i x_(k_i) - W E_p[x] - ridge b, and minus the Hessian W Cov_p[x] + ridge I,
-with W = sum_i w_i. Newton's method with step halving finds the one optimum in a few passes over the vocabulary. At it,
-and without a penalty, the model gives every feature the mean that the seen words have: it is calibrated by construction
-in everything it looks at.
+with W = sum_i w_i. Newton's method with step halving finds the one optimum in a few passes over the vocabulary. At it
+the mean of every feature by the model, E_p[x], is that of the seen words less (ridge / W) b: a small penalty leaves the
+model calibrated in every feature, on the words that it was fitted to.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ def fit_conditional_logit(
     weights: NDArray[np.float64],
     *,
     ridge: float,
-    offset: NDArray[np.float64] | None = None,
     steps: int = 50,
 ) -> NDArray[np.float64]:
     """Return the coefficients of the largest penalised likelihood.
@@ -39,7 +38,6 @@ def fit_conditional_logit(
         rows: shape (n,), the words that were seen.
         weights: shape (n,), positive: how much each counts.
         ridge: penalty, > 0.
-        offset: float64, shape (N,), added to every score; None for zeros.
         steps: the most steps of Newton's method, at least 1.
 
     Returns:
@@ -52,12 +50,11 @@ def fit_conditional_logit(
         raise ValueError(f"expected (N, F) features, seen rows and a weight each, got {features.shape}, {rows.shape}")
     if not ridge > 0 or not (weights > 0).all():
         raise ValueError("expected ridge > 0 and weights > 0")
-    base = np.zeros(len(features)) if offset is None else offset
     total = float(weights.sum())
     seen = weights @ features[rows].astype(np.float64)
 
     def objective(b: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        log_p = log_softmax(_scores(features, b) + base)
+        log_p = log_softmax(_scores(features, b))
         return float(weights @ log_p[rows] - ridge / 2 * b @ b), log_p
 
     b = np.zeros(features.shape[1])

@@ -6,9 +6,10 @@ The file is a line of magic, a line of JSON, and three parts, each compressed by
     endings    what follows them, UTF-8, a line a name
     codes      uint8 per name: log p = constant - step * code, renormalised
 
-Names are sorted, so that most of a name is shared with its neighbour (front coding). A prior of any range fits: the
-step is 1/255 of it, so that a log-probability is off by at most half a step. The JSON tells the format's version, how
-many names there are, the step, the sizes and SHA-256 of the parts, and the facts that the maker gave.
+Names are sorted, so that most of a name is shared with its neighbour (front coding). The step is 1/255 of the range of
+log p, so that a log-probability is off by at most half a step before all are renormalised alike. The JSON tells the
+format's version, how many names there are, the step, the sizes and SHA-256 of the parts, and the facts that the maker
+gave.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ _LARGEST_CODE = 255
 _LARGEST_STEP = 2.0  # nats: beyond it the smallest prior would not be a positive float64
 _LONGEST_HEADER = 1 << 20
 _LARGEST_PART = 1 << 29
+_MOST_MEMORY = 1 << 28  # bytes that reading a part may take: a dictionary of 64 MiB takes a fourth of it
 _AGAIN = "Copy or build it again"
 
 
@@ -76,7 +78,8 @@ def write_vocabulary(path: Path, words: WordList, facts: Mapping[str, object]) -
         facts: whatever is worth telling: JSON values.
 
     Raises:
-        ValueError: if a name is not in lower case or holds a line break.
+        ValueError: if a name is not in lower case or holds a line break, or the largest prior is more than e^510 times
+            the smallest.
         InputError: if it cannot be written there.
     """
     for word in words.words:
@@ -130,7 +133,7 @@ def read_vocabulary_facts(path: Path) -> VocabularyFacts:
     header, _ = _opened(path)
     try:
         return _facts_of(header)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{path}: is damaged ({error})", fix=_AGAIN) from error
 
 
@@ -157,6 +160,8 @@ def _quantised(prior: NDArray[np.float64]) -> tuple[NDArray[np.uint8], float]:
     below = np.log(prior.max()) - np.log(prior)
     # Rounded for the header's sake; a prior of one value still needs a step.
     step = max(float(f"{below.max() / _LARGEST_CODE:.6g}"), 1e-6)
+    if step > _LARGEST_STEP:
+        raise ValueError(f"expected a prior within e^{_LARGEST_STEP * _LARGEST_CODE:g}, got e^{below.max():.0f}")
     return np.minimum(np.rint(below / step), _LARGEST_CODE).astype(np.uint8), step
 
 
@@ -214,11 +219,15 @@ def _parts(header: Mapping[str, Any], body: bytes) -> dict[str, bytes]:
         length, size = header["parts"][name]["bytes"], header["parts"][name]["raw"]
         if not (0 <= length <= len(body) and 0 <= size <= _LARGEST_PART):
             raise ValueError(f"the part {name} has no possible size")
-        found[name] = lzma.LZMADecompressor().decompress(body[start : start + length], max_length=size + 1)
+        found[name] = _decompressed(body[start : start + length], size + 1)
         if len(found[name]) != size:
             raise ValueError(f"the part {name} has another size than it says")
         start += length
     return found
+
+
+def _decompressed(part: bytes, most: int) -> bytes:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY).decompress(part, max_length=most)
 
 
 def _digest(parts: Any) -> str:

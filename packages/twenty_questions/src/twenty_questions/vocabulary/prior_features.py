@@ -5,8 +5,8 @@ level off. A fact that is not known of a name counts 0 and has an indicator of i
 
 Two facts would flatter the known keywords, from which a prior is learned. Kinship tells how many of them share a name's
 head ("lamp" of "desk lamp") or its modifier: a known keyword does not count for itself. And lists that were written in
-sight of known keywords hold these more often than new ones: such a list counts only for a name that no other list has,
-as one list of the next lower tier, and for a known keyword not at all.
+sight of known keywords hold these more often than new ones, or less: such a list counts only for a name that no other
+list has, as one list of the next lower tier, and for a keyword that its writer had in sight not at all.
 """
 
 from __future__ import annotations
@@ -55,12 +55,14 @@ class Features(NamedTuple):
     values: NDArray[np.float32]
 
 
-def features_of(frame: pl.DataFrame, known: NDArray[np.intp]) -> Features:
+def features_of(frame: pl.DataFrame, known: NDArray[np.intp], in_sight: NDArray[np.intp] | None = None) -> Features:
     """Return the features of candidates.
 
     Args:
         frame: the candidates (see `vocabulary.candidates`), N rows.
         known: rows of the keywords that a prior is learned from.
+        in_sight: rows of the keywords that the writers of some lists had in sight: all of these, where a prior is
+            learned from some of them and judged on the others; None: `known`.
     """
     columns: list[str] = []
     values: list[NDArray[np.float32]] = []
@@ -80,7 +82,7 @@ def features_of(frame: pl.DataFrame, known: NDArray[np.intp]) -> Features:
             add(f"{name}_above_{knot:g}", np.where(is_known, np.maximum(x - knot, 0.0), 0.0))
 
     words, letters = number("words"), number("letters")
-    tier, groups, files = _written(frame, known)
+    tier, groups, files = _written(frame, known if in_sight is None else in_sight)
     add("two_words", words == 2)
     add("three_words", words >= 3)
     line("letters", letters, (6, 12, 18))
@@ -112,11 +114,9 @@ def features_of(frame: pl.DataFrame, known: NDArray[np.intp]) -> Features:
     line("zipf", np.where(words == 1, number("zipf"), np.nan), _ZIPF_KNOTS)
     bigrams = number("bigram_count")
     line("bigram", np.where(bigrams > 0, np.log10(np.maximum(bigrams, 1)), np.nan), (6.0, 7.5))
-    for scored in ("compound_score", "name_likelihood"):
-        if scored in frame.columns:
-            x = number(scored)
-            spread = np.nanquantile(x, (0.5, 0.9, 0.99)) if np.isfinite(x).any() else (0.0, 1.0, 2.0)
-            line(scored, x, tuple(float(knot) for knot in spread))
+    scores = number("compound_score")
+    spread = np.nanquantile(scores, (0.5, 0.9, 0.99)) if np.isfinite(scores).any() else (0.0, 1.0, 2.0)
+    line("compound_score", scores, tuple(float(knot) for knot in spread))
     for level in (1, 2, 3):
         add(f"judged_{level}", number("judged_tier") == level)
     kin = kinship(frame, known)
@@ -124,7 +124,7 @@ def features_of(frame: pl.DataFrame, known: NDArray[np.intp]) -> Features:
 
 
 def _written(
-    frame: pl.DataFrame, known: NDArray[np.intp]
+    frame: pl.DataFrame, in_sight: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return tier, writers and files of each name, with what was written in sight of known keywords counted as said."""
     tier, writers, files = (
@@ -132,7 +132,7 @@ def _written(
     )
     shown = frame["shown_tier"].cast(float).to_numpy()
     counts = (shown > 0) & (tier == 0)
-    counts[known] = False
+    counts[in_sight] = False
     tier[counts] = np.minimum(shown[counts] + 1, _LAST_TIER)
     writers[counts] = files[counts] = 1.0
     return tier, writers, files
@@ -157,5 +157,5 @@ def kinship(frame: pl.DataFrame, known: NDArray[np.intp]) -> Features:
         own = np.asarray([counts.get(part, 0) for part in parts], dtype=np.float64)
         own -= is_known & np.asarray([bool(part) for part in parts])
         columns += [f"kin_{what}", f"kin_{what}_any"]
-        values += [np.log1p(own), own > 0]
+        values += [np.log1p(own), (own > 0).astype(np.float64)]
     return Features(tuple(columns), np.column_stack(values).astype(np.float32))

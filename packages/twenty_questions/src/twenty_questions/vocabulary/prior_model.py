@@ -3,14 +3,15 @@
 Two models are averaged, each a distribution over all N candidates fitted to the known keywords as draws from it:
 
 - a conditional logit of the features (see `conditional_logit`), which bends little and extrapolates well;
-- boosted trees of the same features with a Poisson loss, sum_k exp(s_k) - y_k s_k, whose minimum over a common shift of
-  the scores is the conditional logit's loss (the Poisson and the multinomial likelihood agree once the total is
-  fitted: Baker 1994), so trees and logit optimise the same log-loss per word.
+- boosted trees of the same features with a Poisson loss, sum_k exp(s_k) - y_k s_k. With y_k = 1 for the n known
+  keywords its minimum over a common shift of the scores, at sum_k exp(s_k) = n, is n - n log n more than the
+  conditional logit's loss -sum_k y_k log softmax(s)_k (Baker 1994, "The multinomial-Poisson transformation"). So trees
+  and logit reduce the same log-loss per word, each with penalties of its own.
 
-The average is of probabilities. By the concavity of the logarithm it is never worse per word than the mean log-loss of
-the two, and a word that one of them finds absurd keeps half of what the other gives it: no word loses much. A share of
-the mass is spread over all candidates alike, which bounds what any word can lose against a uniform prior: at most
--log2(share) bits.
+The average is of probabilities, weighted by w and 1 - w. By the concavity of the logarithm no word's log-loss exceeds
+the mean, so weighted, of the two; and a word that one of them finds absurd keeps the share w or 1 - w of what the other
+gives it. A share of the mass is spread over all candidates alike, which bounds what any word can lose against a uniform
+prior: at most -log2(share) bits.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from numpy.typing import NDArray
 from furikaeri_common.errors import InputError, MissingExtraError
 from twenty_questions.vocabulary.conditional_logit import fit_conditional_logit, log_softmax
 from twenty_questions.vocabulary.prior_features import Features, features_of
-from twenty_questions.words import Keyword, normalise, spellings
+from twenty_questions.word_forms import normal_forms
+from twenty_questions.words import Keyword, spellings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,23 +77,25 @@ class Seen(NamedTuple):
 def rows_of_keywords(names: Sequence[str], keywords: Sequence[Keyword]) -> Seen:
     """Find keywords among candidates: letter for letter in lower case, else by the game's matching of names and alts.
 
+    Of several candidates that the game takes for a keyword the first one is it.
+
     Args:
         names: of the candidates, in lower case.
         keywords: what is looked for.
     """
     exact = {name: row for row, name in enumerate(names)}
     by_form: dict[str, int] = {}
-    for row, name in enumerate(names):
-        by_form.setdefault(normalise(name), row)
+    for row, form in enumerate(normal_forms(names)):
+        by_form.setdefault(form, row)
     rows: list[int] = []
     found: list[bool] = []
     for keyword in keywords:
         places = [exact.get(name.lower()) for name in keyword.names]
         places += [by_form.get(form) for name in keyword.names for form in spellings(name)]
-        row = next((place for place in places if place is not None), None)
-        found.append(row is not None)
-        if row is not None:
-            rows.append(row)
+        first = next((place for place in places if place is not None), None)
+        found.append(first is not None)
+        if first is not None:
+            rows.append(first)
     return Seen(np.asarray(rows, dtype=np.intp), np.asarray(found, dtype=np.bool_))
 
 
@@ -132,7 +136,8 @@ def fitted_prior(features: Features, rows: NDArray[np.intp], config: PriorConfig
     values = features.values
     mean, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
     spread[spread < 1e-6] = 1.0
-    scaled = ((values - mean.astype(np.float32)) / spread.astype(np.float32)).astype(np.float32)
+    scaled = values - mean.astype(np.float32)
+    scaled /= spread.astype(np.float32)
     weights = np.ones(rows.size)
     b = fit_conditional_logit(scaled, rows, weights, ridge=config.ridge)
     p = np.exp(log_softmax(np.asarray(scaled @ b.astype(np.float32), dtype=np.float64)))

@@ -29,6 +29,7 @@ LEARNED = "learned"
 _ROUNDS = 20
 _LEAST_FREQUENCY = 1e-9
 _LOSS = 2
+_EDGES = np.exp2(np.arange(-32.0, 2.0, 1.5))  # of the bands; what is less probable counts in the lowest
 
 
 class PriorFigures(NamedTuple):
@@ -120,15 +121,22 @@ def study_priors(
         config: how.
         seed: of the parts and the trees.
         held_out: keywords to judge on, learning from all known ones; none: the known ones themselves, each by a prior
-            that was learned from the other parts (cross-validation by word).
-        parts: of the cross-validation, at least 2.
+            that was learned from the other parts (cross-validation by word). The lists that were written in sight of
+            known keywords count for none of these, learned from or judged.
+        parts: of the cross-validation, at least 2 and at most the number of known keywords.
+
+    Raises:
+        ValueError: if `parts` is out of range.
+        MissingExtraError: if trees are asked for and LightGBM is not installed.
     """
+    if not held_out and not 2 <= parts <= len(known):
+        raise ValueError(f"expected parts in [2, {len(known)} known keywords], got {parts}")
     names = frame["name"].to_list()
+    seen = rows_of_keywords(names, known)
+    in_sight = np.unique(seen.rows)
     if held_out:
-        learned_from = np.unique(rows_of_keywords(names, known).rows)
-        splits = [(learned_from, rows_of_keywords(names, held_out).rows, len(held_out))]
+        splits = [(in_sight, rows_of_keywords(names, held_out).rows, len(held_out))]
     else:
-        seen = rows_of_keywords(names, known)
         part = np.random.default_rng(seed).permutation(len(known)) % parts
         of_found = part[seen.found]
         splits = [
@@ -139,10 +147,9 @@ def study_priors(
     given_rounds = {name: halve_and_guess_best(p) for name, p in given.items()}
     log_p: dict[str, list[NDArray[np.float64]]] = {}
     rounds: dict[str, list[NDArray[np.int64]]] = {}
-    edges = np.exp2(np.arange(-32.0, 1.0, 1.5))
-    expected, counted = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
+    expected, counted = np.zeros(len(_EDGES) - 1), np.zeros(len(_EDGES) - 1)
     for learn, judge, number in splits:
-        p = fitted_prior(features_of(frame, learn), learn, config, seed)
+        p = fitted_prior(features_of(frame, learn, in_sight), learn, config, seed)
         both = {LEARNED: (p, halve_and_guess_best(p)), **{name: (given[name], given_rounds[name]) for name in given}}
         for name, (prior, found_in) in both.items():
             log_p.setdefault(name, []).append(np.log2(prior[judge]))
@@ -152,15 +159,16 @@ def study_priors(
         # What was learned from cannot be held out.
         others = np.ones(p.size, dtype=np.bool_)
         others[learn] = False
-        expected += judge.size * np.histogram(p[others], edges, weights=p[others])[0] / p[others].sum()
-        counted += np.histogram(p[judge], edges)[0]
+        binned = np.maximum(p, _EDGES[0])
+        expected += judge.size * np.histogram(binned[others], _EDGES, weights=p[others])[0] / p[others].sum()
+        counted += np.histogram(binned[judge], _EDGES)[0]
     joined = {name: np.concatenate(several) for name, several in rounds.items()}
     figures = tuple(
         _figures(name, np.concatenate(log_p[name]), joined[name], joined["uniform"]) for name in (LEARNED, *given)
     )
     bands = [
         Band(float(low), float(high), float(one), int(other))
-        for low, high, one, other in zip(edges[:-1], edges[1:], expected, counted, strict=True)
+        for low, high, one, other in zip(_EDGES[:-1], _EDGES[1:], expected, counted, strict=True)
         if one > 0 or other
     ]
     return PriorStudy(figures, tuple(reversed(bands)), joined)

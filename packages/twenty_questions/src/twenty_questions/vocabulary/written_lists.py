@@ -10,8 +10,9 @@ is 2. Files whose names begin alike up to the first `_` come from one writer; th
 (`sample_near_1.txt`, `sample_letters_1.txt`) count as a writer each. That several writers name a thing on their own
 says more than one writer's tier.
 
-The `sample_near` lists were written in sight of known keywords, round each of them. They hold these far more often than
-they hold new ones, so what they say is kept apart: whoever learns from the known keywords has to discount it.
+The samples were written in sight of known keywords. `sample_near` goes round each of them and holds them far more often
+than new ones; `sample_letters`, which goes through the alphabet, passes over them. So what both say is kept apart:
+whoever learns from the known keywords has to discount it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _SECTION = re.compile(r"\[([123])\]")
 _NAME = re.compile(r"[\w'’&%./ -]+")
 _MOST_WORDS, _MOST_CHARACTERS = 6, 60
 _START_TIER = 2
-_IN_SIGHT = "sample_near"
+_IN_SIGHT = ("sample_near", "sample_letters")
 
 
 class WrittenName(NamedTuple):
@@ -109,8 +110,10 @@ def read_written_lists(files: Iterable[Path]) -> dict[str, WrittenName]:
 def read_judgements(files: Iterable[Path]) -> dict[str, int]:
     """Read what judges said of names they were asked about, in the notation of written lists.
 
-    A judge was given names and no more, and said which a maker of secrets would quite likely take (1), which might well
-    be taken (2), and which not (3). Of several judgements the best counts.
+    A judge was given names that an earlier prior found probable, and some of the known keywords that it was learned
+    from, to show the style. Judges said which names a maker of secrets would quite likely take (1), which might well be
+    taken (2), and which not (3); of several judgements the best counts. Those that were shown are left out. Known
+    keywords were still asked about a little more often than new ones would be.
 
     Args:
         files: at least one.
@@ -129,7 +132,7 @@ def _read(files: Iterable[Path]) -> dict[str, dict[str, int]]:
     """Return the tiers of each file's names, by the stem of the file's name."""
     read = [(path, parse_written(_text_of(path))) for path in sorted(files, key=lambda path: path.name)]
     if not read:
-        raise InputError("expected at least one written list, got none")
+        raise InputError("expected at least one list of names, got none")
     faults = [(path, fault) for path, part in read for fault in part.faults]
     if faults:
         path, (number, told) = faults[0]
@@ -151,7 +154,7 @@ def joined_lists(lists: Mapping[str, Mapping[str, int]]) -> dict[str, WrittenNam
     for stem, names in lists.items():
         writer = writer_of(stem)
         for name, tier in names.items():
-            if writer == _IN_SIGHT:
+            if writer in _IN_SIGHT:
                 shown[name] = min(tier, shown.get(name, tier))
                 continue
             tiers[name] = min(tier, tiers.get(name, tier))
@@ -197,6 +200,6 @@ def _fault_of(item: str) -> str:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error
