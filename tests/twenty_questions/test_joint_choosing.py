@@ -167,7 +167,7 @@ def test_who_answers_is_asked_before_what_can_be_reached_counts(universe: Univer
         )
         assert question == HANDSHAKE
         # P(yes) over all partners, not over those with whom something can still be found.
-        assert info.p_yes == pytest.approx(0.5 * 0.999 + 0.3 * 0.05 + 0.2 * 0.95)
+        assert info.p_yes == pytest.approx(sum(share * kind.handshake_yes for kind, share in config.population))
     question, _ = guesser.choose_question(
         universe, guesser.start(universe, ALL_ALPHA), ALL_ALPHA, np.random.default_rng(0)
     )

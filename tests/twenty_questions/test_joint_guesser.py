@@ -14,7 +14,7 @@ from twenty_questions.endgame import reward_to_go
 from twenty_questions.evaluation import fewest_rounds
 from twenty_questions.guesser_config import GuesserConfig
 from twenty_questions.joint import belief as beliefs
-from twenty_questions.joint import guesser
+from twenty_questions.joint import guesser, partners
 from twenty_questions.joint.answering import answers_to
 from twenty_questions.joint.config import JointConfig
 from twenty_questions.joint.guesser import JointState
@@ -26,7 +26,7 @@ from twenty_questions.words import Keyword, names_match
 
 MADE_UP = sorted({"".join(parts) for parts in product(("ba", "co", "du", "fle", "gri", "mo"), repeat=5)})[:5000]
 ALL_ALPHA = JointConfig(population=((ALPHA, 1.0),))
-MIXED = JointConfig()
+MIXED = JointConfig(population=partners.MIXED)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def play(
 
 
 def test_a_mixed_population_is_asked_for_the_protocol_first(universe: Universe) -> None:
-    for config in (MIXED, JointConfig(reach_bits=None)):
+    for config in (MIXED, JointConfig(population=partners.MIXED, reach_bits=None)):
         state = guesser.start(universe, config)
         question, info = guesser.choose_question(universe, state, config, np.random.default_rng(0))
         assert question == HANDSHAKE
@@ -325,7 +325,7 @@ def test_pruning_changes_no_choice_and_loses_no_liars_secret() -> None:
     lists = word_list(["".join(parts) for parts in product("bcdfgklm", "aeiou", "bdfgkl", "aeio", "mnrst", "ay")])
     big = universe_of(table, lists)
     assert big.words.prior.size > beliefs.LEAST_KEPT // 2
-    free = JointConfig(negligible=0.0)
+    free = JointConfig(population=partners.MIXED, negligible=0.0)
     secret = big.words.words[4321]
     _, asked, state = play(big, MIXED, secret, lies=0.2, seed=3)
     _, asked_free, _ = play(big, free, secret, lies=0.2, seed=3)

@@ -23,7 +23,7 @@ from twenty_questions.belief import through_noise
 from twenty_questions.bisection import WordList, forms_of
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.joint.config import JointConfig
-from twenty_questions.joint.partners import ALPHA, LANGUAGE_MODEL, LIAR, MIXED, PartnerType
+from twenty_questions.joint.partners import ALPHA, LANGUAGE_MODEL, LIAR, WARY, PartnerType
 from twenty_questions.joint.universe import universe_of
 from twenty_questions.named_words import words_named
 from twenty_questions.quality import Label
@@ -265,7 +265,7 @@ def _strategy(inputs: Mapping[str, Any], table: AnswerTable, words: WordList | N
         known = _noisier(_TYPES.get(inputs["partner"], ALPHA), noise)
         joint = JointConfig(population=((known, 1.0),), opening="handshake", rounds=rounds)
     else:
-        joint = JointConfig(population=tuple((_noisier(kind, noise), share) for kind, share in MIXED), rounds=rounds)
+        joint = JointConfig(population=tuple((_noisier(kind, noise), share) for kind, share in WARY), rounds=rounds)
     return joint_strategy(universe_of(table, words), joint)
 
 

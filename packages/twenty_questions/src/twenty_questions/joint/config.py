@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from twenty_questions.belief import PROBABLY
 from twenty_questions.information import Kernel
-from twenty_questions.joint.partners import MIXED, Population, check_population
+from twenty_questions.joint.partners import WARY, Population, check_population
 
 __all__ = ["JointConfig", "Opening"]
 
@@ -39,7 +39,7 @@ class JointConfig:
         kernel: what sums a large table (see `information.expected_posterior_entropy`).
     """
 
-    population: Population = MIXED
+    population: Population = WARY
     opening: Opening = "criterion"
     rounds: int = 20
     letters: bool = True

@@ -19,6 +19,7 @@ __all__ = [
     "LANGUAGE_MODEL",
     "LIAR",
     "MIXED",
+    "WARY",
     "PartnerType",
     "Population",
     "check_population",
@@ -99,6 +100,14 @@ LIAR = PartnerType(
 
 MIXED: Population = ((ALPHA, 0.5), (LANGUAGE_MODEL, 0.3), (LIAR, 0.2))
 """Half keep the protocol, three tenths are language models, two tenths lie."""
+
+WARY: Population = ((ALPHA, 0.4), (LANGUAGE_MODEL, 0.25), (LIAR, 0.35))
+"""What to believe of partners like `MIXED`.
+
+Questions are chosen for what the next answer tells, which pays too little for doubt, so some is added. On 88 things of
+the half of the public list that may be learned from, a liar's secret was found in 25 % of 264 games instead of 23 %
+(27 % with half of them liars), and Alpha's 0.06 rounds later (0.17).
+"""
 
 
 def check_population(population: Population) -> None:
