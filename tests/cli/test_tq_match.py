@@ -327,3 +327,15 @@ def test_an_agent_with_models_is_packed_where_asked(invoke, table, tmp_path) -> 
     assert invoke(*arguments, "--models-at", "/kaggle/input/x", "--weights", "full").code == 0
     with tarfile.open(out) as archive:
         assert not any(name.startswith("models/") for name in archive.getnames())
+
+
+def test_a_word_that_the_table_lacks_can_be_played_for(invoke, table, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("anchor\nfog machine\nquern\nzeppelin hangar\n", encoding="utf-8")
+    common = ("tq", "match", "--table", table, "--words", words)
+    shown = invoke(*common, "--keyword", "Fog Machines")
+    assert shown.code == 0
+    assert shown.out.startswith("The keyword is fog machine.")
+    missing = invoke(*common, "--keyword", "qwertyuiop")
+    assert missing.code == 2
+    assert "4 words" in missing.err

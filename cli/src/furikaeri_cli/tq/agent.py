@@ -124,7 +124,7 @@ def pack_cli(
         raise InputError("--models-at needs an answerer that asks models", fix="Give --answerer llm and --model, too")
     models = models_to_pack(panel, models_at) if panel is not None else None
     if prove and engine:
-        output.note("Proving it takes some 30 s, most of it to start the contest's engine.")
+        output.note("Proving it takes about a minute, part of it to start the contest's engine.")
     vocabulary = words_place(words) or BUILTIN_VOCABULARY
     packed = pack_agent(out, table or TABLE_FOLDER, prove=prove, engine=engine, models=models, vocabulary=vocabulary)
     output.result(packed, _text(packed))

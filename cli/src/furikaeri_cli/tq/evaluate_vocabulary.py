@@ -33,7 +33,7 @@ def evaluate_vocabulary_cli(
     ] = "built-in",
     against: Annotated[
         str, typer.Option("--against", metavar="LIST", help=f"The things to find: {LIST_HELP}.")
-    ] = "public",
+    ] = "public-held-out",
     half: Annotated[
         Literal["all", "train", "validation"],
         typer.Option("--half", help="All of the list, or the train or the validation share of it."),

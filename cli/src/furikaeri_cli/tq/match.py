@@ -16,9 +16,10 @@ from furikaeri_cli.options import BaseUrl, Json, Leanings, Models, PromptName, Q
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.voters import tell_failures
 from furikaeri_common.errors import InputError
+from twenty_questions.bisection import forms_of
 from twenty_questions.kaggle_engine import open_engine
 from twenty_questions.match import MatchResult, games_of, play
-from twenty_questions.named_words import BUILT_IN
+from twenty_questions.named_words import BUILT_IN, words_named
 from twenty_questions.panel import PanelConfig, panel_of
 from twenty_questions.players import ASKING_MODELS, KINDS, AgentSpec, build, parse_player, voter_of
 from twenty_questions.table import AnswerTable, builtin_table, open_table
@@ -65,20 +66,31 @@ class TeamFigures(NamedTuple):
     errors: int
 
 
-def keyword_named(name: str, table: AnswerTable) -> Keyword:
-    """Return the table's keyword that a name would win against.
+def keyword_named(name: str, table: AnswerTable, words: str) -> Keyword:
+    """Return the table's keyword that a name would win against, else the word.
+
+    Args:
+        name: what is looked for.
+        table: is asked first.
+        words: a word list, as `named_words` knows it.
 
     Raises:
-        InputError: if there is none; the message lists the nearest.
+        InputError: if there is none; the message lists the nearest keywords.
     """
     rows = find(name, table.keywords)
     if rows:
         return table.keywords[rows[0]]
+    held = words_named(words)
+    places = forms_of(held).positions(name).tolist()
+    if places:
+        spelled = [held.words[place] for place in places]
+        return Keyword(next((word for word in spelled if word.lower() == name.lower()), spelled[0]))
     names = {keyword.name.lower(): keyword.name for keyword in table.keywords}
     close = [names[near] for near in difflib.get_close_matches(name.lower(), names, n=5, cutoff=0.5)]
     choices = ", ".join(close or [keyword.name for keyword in table.keywords[:5]])
     raise InputError(
-        f"the table has no keyword {name!r} among its {len(table.keywords):,}", fix=f"Choose one such as {choices}"
+        f"there is no {name!r} among the table's {len(table.keywords):,} keywords and {len(held.words):,} words",
+        fix=f"Choose one such as {choices}",
     )
 
 
@@ -209,7 +221,7 @@ def match_cli(
         raise InputError("no agent here asks the models", fix="Name one that does: --answerer llm or llm-only")
     held = builtin_table() if table is None else open_table(table)
     if keyword:
-        secrets = [keyword_named(keyword, held)] * games
+        secrets = [keyword_named(keyword, held, words)] * games
     else:
         secrets = [
             held.keywords[row] for row in np.random.default_rng(seed).choice(len(held.prior), games, p=held.prior)

@@ -130,7 +130,8 @@ def tell_results(
     beside_least = ", beside the least that any strategy can have without noise" if has_least else ""
     output.note(
         "setting: strategy, partner, share of answers flipped; rounds: mean round of the hits, weighted by the prior"
-        f"{beside_least}; limit: the largest find rate at this noise."
+        f"{beside_least}; limit: the largest find rate at this noise, what a partner "
+        "gets wrong by itself left aside."
     )
     if costs:
         output.note("\nBeside a specialist, who knows the partner's type, on the same games (95 %):")

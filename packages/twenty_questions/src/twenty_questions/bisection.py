@@ -53,7 +53,7 @@ _SHORT = 2048
 _TIE = 1e-9
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WordList:
     """Words in the order that bisection needs.
 
@@ -65,7 +65,7 @@ class WordList:
 
     words: tuple[str, ...]
     prior: NDArray[np.float64]
-    before: NDArray[np.float64] = field(init=False, repr=False)
+    before: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.words or self.prior.shape != (len(self.words),):
@@ -77,6 +77,9 @@ class WordList:
             before, after = next((before, after) for before, after in pairwise(lowered) if not before < after)
             raise ValueError(f"expected words sorted by their lower-cased form and unique, got {before!r}, {after!r}")
         object.__setattr__(self, "before", np.concatenate(([0.0], np.cumsum(self.prior))))
+
+    def __repr__(self) -> str:
+        return f"WordList of {len(self.words):,} words, {self.words[0]!r} to {self.words[-1]!r}"
 
 
 class Interval(NamedTuple):

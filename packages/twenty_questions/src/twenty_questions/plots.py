@@ -42,6 +42,8 @@ def plot_by_round(curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.flo
     for axes in (rate_axes, reward_axes):
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    rate_axes.legend(fontsize=8, frameon=False)
+    figure.legend(
+        *rate_axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
+    )
     with atomic_writer(path) as stream:
         figure.savefig(stream, format="png", dpi=130)
