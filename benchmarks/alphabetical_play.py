@@ -2,8 +2,8 @@
 
     uv run python benchmarks/alphabetical_play.py [--words FILE [--secrets FILE]] [--seeds 3] [--draws 20000]
 
-The prior is that of a word file (a word, a tab and a weight on each line), or made up: a million words at random
-alphabetical places, of which 3,000 hold 60 % of the mass, 30,000 hold 25 %, 100,000 hold 10 % and the rest 5 %, with
+The prior is that of a vocabulary or a word file (a word, a tab and a weight a line), or made up: a million words at
+random alphabetical places, of which 3,000 hold 60 % of the mass, 30,000 hold 25 %, 100,000 hold 10 % and the rest 5 %, with
 log-normal weights within. Every game opens with the handshake, and the limit counts it:
 sum_i p_(i) (floor(log2 i) + 1).
 
@@ -35,6 +35,7 @@ from twenty_questions.alphabetical_players import (
 )
 from twenty_questions.bisection import WordList, forms_of
 from twenty_questions.evaluation import fewest_rounds
+from twenty_questions.named_words import words_named
 from twenty_questions.word_files import read_words
 
 GROUPS = ((3_000, 0.60), (30_000, 0.25), (100_000, 0.10), (867_000, 0.05))
@@ -120,7 +121,9 @@ def measure(prior: NDArray[np.float64], draws: int, seed: int) -> dict[str, Any]
 def main() -> None:
     """Measure all strategies."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--words", type=Path, help="a word file with weights; made-up priors by default")
+    parser.add_argument(
+        "--words", help="`built-in`, a vocabulary or a word file with weights; made-up priors by default"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="how many priors are made up")
     parser.add_argument("--draws", type=int, default=20_000, help="how many games are played for ours")
     parser.add_argument("--secrets", type=Path, help="a file of names to play as well; needs --words")
@@ -128,7 +131,7 @@ def main() -> None:
     if options.secrets and not options.words:
         parser.error("--secrets needs --words")
     if options.words:
-        words = read_words(options.words)
+        words = words_named(options.words)
         reports = [measure(words.prior, options.draws, 0)]
         if options.secrets:
             secrets = read_words(options.secrets).words
