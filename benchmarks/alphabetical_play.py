@@ -3,8 +3,8 @@
     uv run python benchmarks/alphabetical_play.py [--words FILE [--secrets FILE]] [--seeds 3] [--draws 20000]
 
 The prior is that of a vocabulary or a word file (a word, a tab and a weight a line), or made up: a million words at
-random alphabetical places, of which 3,000 hold 60 % of the mass, 30,000 hold 25 %, 100,000 hold 10 % and the rest 5 %, with
-log-normal weights within. Every game opens with the handshake, and the limit counts it:
+random alphabetical places, of which 3,000 hold 60 % of the mass, 30,000 hold 25 %, 100,000 hold 10 % and the rest 5 %,
+with log-normal weights within. Every game opens with the handshake, and the limit counts it:
 sum_i p_(i) (floor(log2 i) + 1).
 
 The rivals' means are exact. Ours is estimated from games with secrets drawn from the prior; what is averaged is how
