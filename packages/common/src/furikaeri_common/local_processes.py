@@ -16,8 +16,9 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from furikaeri_common.task_store import Function, Job, Outcome, find_function, perform
 
@@ -58,7 +59,9 @@ class LocalProcesses:
             raise ValueError(f"expected workers >= 0, got {self.workers}")
 
     @contextlib.contextmanager
-    def start(self, function: str, *, threads: int, tasks: int) -> Iterator[_ProcessPool | _OwnPool]:
+    def start(
+        self, function: str, *, threads: int, tasks: int, store: Path, reads: Sequence[Path]
+    ) -> Iterator[_ProcessPool | _OwnPool]:
         """Start no more workers than there are tasks; leaving kills them and whatever they started."""
         if self.workers == 0:
             yield _OwnPool(find_function(function))

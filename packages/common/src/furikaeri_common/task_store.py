@@ -63,11 +63,19 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How one attempt at a task ended: `error` is None when its result is in the store, else what went wrong."""
+    """How one attempt at a task ended.
+
+    Args:
+        key: the task's.
+        error: None when its result is in the store, else what went wrong, in one line.
+        traceback: of the error, where there was one.
+        is_lost: whether the machine was lost under it, which says nothing against the task.
+    """
 
     key: str
     error: str | None
     traceback: str = ""
+    is_lost: bool = False
 
 
 class Stored(NamedTuple):

@@ -33,7 +33,10 @@ from furikaeri_common.task_store import (
     read_stored,
 )
 
-__all__ = ["Engine", "Pool", "Progress", "Task", "TaskFailure", "TaskReport", "require_all", "run_tasks"]
+__all__ = ["LOSSES", "Engine", "Pool", "Progress", "Task", "TaskFailure", "TaskReport", "require_all", "run_tasks"]
+
+LOSSES = 3
+"""How often a task whose machine was lost is tried again without counting against its retries."""
 
 
 class Task(NamedTuple):
@@ -117,12 +120,23 @@ class Pool(Protocol):
 class Engine(Protocol):
     """Where tasks are performed.
 
-    An engine performs a job by `task_store.perform`, which records it; all its workers must see the store's folder.
-    Leaving the context stops every worker, at once and for good.
+    An engine performs a job by `task_store.perform`, which records it, and a job counts as finished when its result is
+    in the store. Leaving the context stops every worker, at once and for good.
     """
 
-    def start(self, function: str, *, threads: int, tasks: int) -> AbstractContextManager[Pool]:
-        """Start workers for at most `tasks` jobs of one function, each computing with `threads` threads."""
+    def start(
+        self, function: str, *, threads: int, tasks: int, store: Path, reads: Sequence[Path]
+    ) -> AbstractContextManager[Pool]:
+        """Start workers for jobs of one function.
+
+        Args:
+            function: `module:name`, as `task_store.name_of` gives it.
+            threads: each computes with so many.
+            tasks: how many jobs there are at most.
+            store: the folder of finished tasks, as the jobs name it.
+            reads: absolute paths of the files and folders that the jobs read; an engine whose workers do not see them
+                brings them there.
+        """
         ...
 
 
@@ -135,21 +149,24 @@ def run_tasks(
     threads: int = 1,
     retries: int = 1,
     version: str = "",
+    reads: Sequence[Path] = (),
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TaskReport:
     """Perform every task that is not in the store yet.
 
     A task that fails, by an exception or because its worker died, is tried again `retries` times at the end of the
-    queue, then reported; the others go on. Ctrl-C stops the workers and goes on; what was finished stays finished.
+    queue, then reported; the others go on. One whose machine was lost is tried again `LOSSES` times beside that. Ctrl-C stops the workers and goes on; what was finished stays finished.
 
     Args:
         function: at the top level of an importable module; called as `function(inputs, folder)`.
         tasks: with distinct keys.
         store: the folder that keeps finished tasks; made if it is missing.
-        engine: where to perform them (`local_processes.LocalProcesses`).
+        engine: where to perform them (`local_processes.LocalProcesses`, `ray_cluster.RayCluster`).
         threads: of numeric libraries in each task, at least 1; part of what a result depends on.
         retries: how often a failed task is tried again, at least 0.
         version: of the function's meaning; a result of another version is done again.
+        reads: files and folders that the tasks read, which inputs name by their absolute paths or by a path below one;
+            whoever performs a task on a machine that does not see them gets copies, and inputs that name those.
         on_progress: called in this process after every step.
 
     Returns:
@@ -181,17 +198,20 @@ def run_tasks(
     reused = len(finished)
     waiting = deque(job for key, job in jobs.items() if key not in finished)
     attempts = dict.fromkeys((job.key for job in waiting), 0)
+    losses = dict.fromkeys(attempts, 0)
     # Closed on every way out, or the workers would live as long as the traceback of what went wrong.
-    with contextlib.closing(_outcomes(engine, name_of(function), threads, waiting, Path(store))) as outcomes:
-        for key, error, trace in outcomes:
+    found = [Path(path).resolve() for path in reads]
+    with contextlib.closing(_outcomes(engine, name_of(function), threads, waiting, Path(store), found)) as outcomes:
+        for key, error, trace, is_lost in outcomes:
             attempts[key] += 1
+            losses[key] += is_lost
             # The store decides, for a worker may have died after it recorded the task.
             stored = read_stored(Path(store), key, jobs[key].fingerprint)
             error = error or "its result is not in the store: the workers do not see this folder"
             if stored is not None:
                 finished[key] = stored
                 tell("finished", key)
-            elif attempts[key] <= retries:
+            elif attempts[key] - min(losses[key], LOSSES) <= retries:
                 waiting.append(jobs[key])
                 tell("retried", key, error)
             else:
@@ -234,13 +254,14 @@ def _jobs(function: str, tasks: Sequence[Task], *, store: Path, threads: int, ve
 
 
 def _outcomes(
-    engine: Engine, function: str, threads: int, waiting: deque[Job], store: Path
+    engine: Engine, function: str, threads: int, waiting: deque[Job], store: Path, reads: Sequence[Path]
 ) -> Generator[Outcome, None, None]:
     """Yield how each attempt ended until nothing waits; what the caller appends meanwhile is attempted too."""
     if not waiting:
         return
     try:
-        with engine.start(function, threads=threads, tasks=len(waiting)) as pool:
+        tasks = len(waiting)
+        with engine.start(function, threads=threads, tasks=tasks, store=store.resolve(), reads=reads) as pool:
             under_way = 0
             while waiting or under_way:
                 while waiting and under_way < pool.slots:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -43,7 +43,9 @@ class AllProcesses:
     def _started(self, function: str) -> Iterator[Pool]:
         yield _Pool(self, find_function(function))
 
-    def start(self, function: str, *, threads: int, tasks: int) -> AbstractContextManager[Pool]:
+    def start(
+        self, function: str, *, threads: int, tasks: int, store: Path, reads: Sequence[Path]
+    ) -> AbstractContextManager[Pool]:
         """Start nothing: the processes are there, and each keeps the threads that it has."""
         return self._started(function)
 

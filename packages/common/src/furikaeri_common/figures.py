@@ -1,0 +1,85 @@
+"""What a benchmark measured, in a form that can be laid beside other benchmarks and other days (io).
+
+    tell_figures([Figure("choosing a question, 35,000 x 2,000", 41.0, "ms", alternative=3200.0, against="textbook loop")])
+
+A benchmark prints what it likes, and tells its figures besides. `furikaeri bench` names a file in `FURIKAERI_FIGURES`
+for them; without it nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from furikaeri_common.artifacts import read_json, write_json
+from furikaeri_common.errors import InputError
+
+__all__ = ["FIGURES_VARIABLE", "Figure", "read_figures", "tell_figures"]
+
+FIGURES_VARIABLE = "FURIKAERI_FIGURES"
+
+
+class Figure(NamedTuple):
+    """One measured figure.
+
+    Args:
+        what: what was measured, with its size; unique within a benchmark.
+        ours: its value.
+        unit: of the values, such as "ms" or "MiB"; "" for a plain number.
+        alternative: the value of what ours is compared with, measured in the same run; None without one.
+        against: what that is.
+        limit: what the value must keep to; None without one.
+        better: whether less or more is better.
+    """
+
+    what: str
+    ours: float
+    unit: str
+    alternative: float | None = None
+    against: str = ""
+    limit: float | None = None
+    better: Literal["less", "more"] = "less"
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better ours is than the alternative, above 1 where it is; None without one, or beside 0."""
+        if self.alternative is None or self.ours == 0 or self.alternative == 0:
+            return None
+        return self.alternative / self.ours if self.better == "less" else self.ours / self.alternative
+
+    @property
+    def is_kept(self) -> bool | None:
+        """Whether the limit is kept; None without one."""
+        if self.limit is None:
+            return None
+        return self.ours <= self.limit if self.better == "less" else self.ours >= self.limit
+
+
+def tell_figures(figures: Sequence[Figure]) -> None:
+    """Write figures to the file that `FURIKAERI_FIGURES` names, in place of earlier ones; nothing where it names none.
+
+    Raises:
+        ValueError: if two figures say what they are in the same words.
+    """
+    names = [figure.what for figure in figures]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"expected figures of distinct things, got {name!r} twice")
+    file = os.environ.get(FIGURES_VARIABLE, "")
+    if file:
+        write_json(Path(file), [figure._asdict() for figure in figures])
+
+
+def read_figures(file: Path) -> list[Figure]:
+    """Read what `tell_figures` wrote.
+
+    Raises:
+        InputError: if there is no such file, or it holds something else.
+    """
+    rows: Any = read_json(file)
+    try:
+        return [Figure(**row) for row in rows]
+    except TypeError as error:
+        raise InputError(f"{file}: holds no figures ({error})") from error
