@@ -155,7 +155,8 @@ def run_tasks(
     """Perform every task that is not in the store yet.
 
     A task that fails, by an exception or because its worker died, is tried again `retries` times at the end of the
-    queue, then reported; the others go on. One whose machine was lost is tried again `LOSSES` times beside that. Ctrl-C stops the workers and goes on; what was finished stays finished.
+    queue, then reported; the others go on. One whose machine was lost is tried again `LOSSES` times beside that. Ctrl-C
+    stops the workers and goes on; what was finished stays finished.
 
     Args:
         function: at the top level of an importable module; called as `function(inputs, folder)`.
