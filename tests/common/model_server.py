@@ -1,9 +1,11 @@
-"""Servers to test against: one that says what a test tells it to, and llama.cpp's own with a real model."""
+"""Servers to test against: one that says what a test tells it to, one that can be killed, llama.cpp's own."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,7 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+from urllib.request import urlopen
 
 
 class Request(NamedTuple):
@@ -146,6 +149,113 @@ def closed_port() -> int:
         return int(server.url.rsplit(":", 1)[1].split("/")[0])
 
 
+def opinion(text: str) -> float:
+    """What a `ServerProcess` holds the probability of yes to be, of whatever it is asked."""
+    return (1 + hashlib.sha256(text.encode()).digest()[0]) / 258
+
+
+class ServerProcess:
+    """A server in a process of its own, which can be killed at any moment and started again at the same address.
+
+    Args:
+        seconds: how long it takes for an answer.
+        gives: log-probabilities of yes and no; or an answer alone, drawn by the seed.
+        model: the only one that it has.
+    """
+
+    def __init__(
+        self, *, seconds: float = 0.0, gives: Literal["logprobs", "answers"] = "logprobs", model: str = "m"
+    ) -> None:
+        self.settings = {"seconds": seconds, "gives": gives, "model": model}
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def answered(self) -> int:
+        """How many requests it has answered since it was started."""
+        with urlopen(f"http://127.0.0.1:{self.port}/answered", timeout=10) as response:
+            return int(response.read())
+
+    def start(self, **settings: Any) -> None:
+        self.settings |= settings
+        command = [sys.executable, "-S", __file__, "opinions", str(self.port), json.dumps(self.settings)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for stream in (self._process.stdin, self._process.stdout):
+                assert stream is not None
+                stream.close()
+        self._process = None
+
+    def __enter__(self) -> ServerProcess:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def _serve_opinions(port: int, settings: dict[str, Any]) -> None:
+    answered = 0
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            listed = json.dumps({"object": "list", "data": [{"id": settings["model"]}]})
+            self._send(200, str(answered) if self.path == "/answered" else listed)
+
+        def do_POST(self) -> None:
+            nonlocal answered
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if body["model"] != settings["model"]:
+                self._send(404, refused(404, "no such model").body.decode())
+                return
+            text = body["messages"][-1]["content"]
+            p_yes = opinion(text)
+            time.sleep(settings["seconds"])
+            first = None
+            if settings["gives"] == "logprobs" and body.get("logprobs"):
+                first = alternatives(yes=math.log(p_yes), no=math.log(1 - p_yes))
+            drawn = "yes" if opinion(f"{body.get('seed')} {text}") < p_yes else "no"
+            with lock:
+                answered += 1
+            self._send(200, said(drawn, first=first).body.decode())
+
+        def _send(self, status: int, text: str) -> None:
+            body = text.encode()
+            head = f"HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            # In one piece, or the kernel holds the second one back for a while.
+            self.wfile.write(head.encode() + body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+        request_queue_size = 128
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", port), Handler)
+    print(server.server_address[1], flush=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()
+    os._exit(0)
+
+
 def small_model() -> Path | None:
     """SmolLM2-135M as GGUF, where this machine has it."""
     folder = Path(os.environ.get("FURIKAERI_MODELS") or Path.home() / ".cache/furikaeri/models")
@@ -200,4 +310,7 @@ def _serve(model: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    if sys.argv[1] == "opinions":
+        _serve_opinions(int(sys.argv[2]), json.loads(sys.argv[3]))
+    else:
+        _serve(sys.argv[1])

@@ -162,9 +162,10 @@ def test_the_servers_own_wait_is_kept_to(tools: ModuleType, header: str) -> None
 @needs_client
 def test_a_wait_of_an_hour_is_not_waited_for(tools: ModuleType) -> None:
     with serving(tools, lambda _: tools.refused(429, "quota", Retry_After="3600")) as (scripted, server):
-        with pytest.raises(LostRequestError, match="429: quota"):
-            write(server)
-        assert len(scripted.requests) == 1
+        for asked in (1, 2):
+            with pytest.raises(LostRequestError, match="429: quota"):
+                write(server)
+            assert len(scripted.requests) == asked
 
 
 @needs_client

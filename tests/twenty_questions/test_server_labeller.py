@@ -7,8 +7,10 @@ import importlib.util
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -268,6 +270,44 @@ def test_a_lost_pair_is_named(tools: ModuleType, at_once: None, by: str, fault: 
         assert labeller.label(["cat"], QUESTIONS).shape == (1, 2)
 
 
+@pytest.mark.parametrize("gives", ["logprobs", "answers"])
+def test_p_is_the_same_from_several_servers_one_of_which_is_killed_half_way(tools: ModuleType, gives: str) -> None:
+    things = [f"thing {number}" for number in range(12)]
+    notes: list[str] = []
+    with tools.ServerProcess(gives=gives, seconds=0.01) as one, tools.ServerProcess(gives=gives, seconds=0.01) as other:
+        config = LabellerConfig(model="m", base_url=one.url, samples=2)
+        with open_server(config) as server:
+            alone = server_labeller(server, config, ORIGINAL).label(things, QUESTIONS)
+        several = replace(config, base_url=(one.url, other.url), concurrency=1)
+        with open_server(several, on_note=notes.append) as server:
+            labeller = server_labeller(server, several, ORIGINAL)
+
+            def kill_half_way() -> None:
+                while other.answered() < 6:
+                    time.sleep(0.005)
+                other.kill()
+
+            killer = threading.Thread(target=kill_half_way)
+            killer.start()
+            p_yes = labeller.label(things, QUESTIONS)
+            killer.join()
+            assert labeller.label(things, QUESTIONS).tolist() == alone.tolist()
+        np.testing.assert_array_equal(p_yes, alone)
+        asked_for = len(things) * len(QUESTIONS) * (1 if gives == "logprobs" else 2)
+        counts = labeller.usage.by_server
+        assert sum(counts.values()) == 2 + 2 * asked_for
+        assert labeller.note.endswith(f"; requests: {counts[one.url]} to {one.url}, {counts[other.url]} to {other.url}")
+        assert counts[one.url] > counts[other.url] >= 6
+        assert notes == [f"{other.url} does not answer; its requests go to the others"]
+
+
+def test_servers_of_which_one_gives_no_probabilities_are_refused(tools: ModuleType) -> None:
+    with tools.ServerProcess() as one, tools.ServerProcess(gives="answers") as other:
+        config = LabellerConfig(model="m", base_url=(one.url, other.url))
+        with open_server(config) as server, pytest.raises(InputError, match=f"{other.url} gives no log-probabilities"):
+            server_labeller(server, config, ORIGINAL)
+
+
 def test_a_server_that_is_not_there_is_told_before_anything_is_labelled(tools: ModuleType) -> None:
     config = LabellerConfig(model="m", base_url=f"http://127.0.0.1:{tools.closed_port()}/v1")
     with open_server(config) as server, pytest.raises(InputError, match="no server answers"):
@@ -336,3 +376,25 @@ def test_sampled_answers_of_a_real_server_are_about_as_often_yes_as_its_probabil
         gap = sampled.label_pairs(pairs) - by_probability.label_pairs(pairs)
         # Three standard errors of 12 draws, and the prior's pull.
         assert np.abs(gap).max() < 3 * 0.5 / math.sqrt(12) + 0.04
+
+
+@pytest.mark.models
+def test_two_real_servers_label_together_and_one_goes_on_when_the_other_is_killed(
+    tools: ModuleType, real: LabellerConfig
+) -> None:
+    pairs = [(thing, "Is it alive?") for thing in (*THINGS, "dog", "spoon", "car", "tree", "song")]
+    notes: list[str] = []
+    with ExitStack() as stack:
+        other = stack.enter_context(tools.llama_server(tools.small_model()))
+        several = replace(real, base_url=(*real.addresses, other), concurrency=1)
+        with open_server(several, on_note=notes.append) as server:
+            labeller = server_labeller(server, several, FEW_SHOT)
+            together = labeller.label_pairs(pairs)
+            stack.close()
+            alone = labeller.label_pairs(pairs)
+            counts = server.usage.by_server
+    # llama.cpp's sums depend on what its cache held.
+    np.testing.assert_allclose(together, alone, atol=0.15)
+    assert sum(counts.values()) == 2 + 8 + 8
+    assert counts[other] >= 2
+    assert notes == [f"{other} does not answer; its requests go to the others"]

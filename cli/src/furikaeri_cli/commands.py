@@ -233,13 +233,18 @@ def _apply_config(ctx: typer.Context, value: Path | None) -> None:
     if file is None or ctx.resilient_parsing or not isinstance(command, _FramedCommand):
         return
     ctx.meta[_CONFIG] = file
-    ctx.default_map = options_from(
+    settings = options_from(
         read_settings(file),
         command.path,
         file=file,
         options_of=lambda path: _options_below(command.root, path),
         commands_of=lambda path: _names_below(command.root, path),
     )
+    # What may be given several times may be one text, too.
+    several = {parameter.name for parameter in command.params if getattr(parameter, "multiple", False)}
+    ctx.default_map = {
+        name: [value] if name in several and isinstance(value, str) else value for name, value in settings.items()
+    }
 
 
 def _find(root: Group, path: Sequence[str]) -> Command | Group:

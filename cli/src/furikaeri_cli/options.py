@@ -32,7 +32,12 @@ __all__ = [
 _MODEL = "A language model: a folder, a GGUF file, a name in the models' folder or the hub's cache, or a server's."
 
 BaseUrl = Annotated[
-    str, typer.Option("--base-url", metavar="URL", help="A server of OpenAI's protocol that has the model.")
+    list[str] | None,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help="A server of OpenAI's protocol that has the model. Given several times, they share the requests.",
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="Where models compute: auto, cpu, cuda, cuda:1 or mps.")]
 Leanings = Annotated[

@@ -32,7 +32,7 @@ __all__ = [
 Centring = Annotated[
     bool, typer.Option("--centring", help="Measure a question's answers against those about reference things.")
 ]
-Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Requests to a server under way at once.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Requests to each server under way at once.")]
 Definitions = Annotated[
     bool, typer.Option("--definitions", help="Put WordNet's definition of the keyword into the prompt.")
 ]
@@ -56,7 +56,7 @@ QuestionsAsked = Annotated[
 ]
 Requests = Annotated[int, typer.Option("--requests", min=1, help="How many requests.")]
 RequestsPerMinute = Annotated[
-    float, typer.Option("--requests-per-minute", min=0.0, help="Requests to a server at most; 0: no limit.")
+    float, typer.Option("--requests-per-minute", min=0.0, help="Requests to each server at most; 0: no limit.")
 ]
 Samples = Annotated[
     int, typer.Option("--samples", min=1, help="Answers drawn from a server that tells no probabilities.")

@@ -54,7 +54,6 @@ def play_and_simulate(output: Output, *, runs: Path, seed: int) -> Played:
         rounds=20,
         seed=seed,
         runs=runs,
-        workers=0,
         output=output,
     )
     draw_results(output, results, folder)

@@ -42,7 +42,7 @@ _FOLDS = 5
 def evaluate_answerer_cli(
     gold: Annotated[Path, typer.Argument(metavar="GOLD", help="A CSV with keyword, question, answer (yes or no).")],
     model: Models = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     device: Device = "auto",
     prompt: PromptName = "original",
@@ -110,7 +110,7 @@ def evaluate_answerer_cli(
     configs = [
         LabellerConfig(
             model=one,
-            base_url=base_url,
+            base_url=tuple(base_url or ()),
             weights=weights,
             device=device,
             prompt=prompt,

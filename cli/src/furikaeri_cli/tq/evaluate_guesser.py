@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory, engine_for
 from furikaeri_cli.options import (
     BaseUrl,
     Device,
@@ -22,7 +24,6 @@ from furikaeri_cli.options import (
     Seed,
     Table,
     Weights,
-    Workers,
 )
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.asking import Embeddings
@@ -35,6 +36,9 @@ from twenty_questions.experiments import LABELLED_PARTNERS, PARTNERS, STRATEGIES
 from twenty_questions.panel import PanelConfig, panel_of
 from twenty_questions.studies.guessers import ANSWERER, GuesserFigures
 from twenty_questions.studies.intervals import Estimate
+
+if TYPE_CHECKING:
+    from furikaeri_common.tasks import Engine
 
 __all__ = ["GuesserResult", "evaluate_guesser", "evaluate_guesser_cli"]
 
@@ -68,7 +72,7 @@ def evaluate_guesser_cli(
         typer.Option("--labels", metavar="CSV", help="Somebody else's answers, from which every partner answers."),
     ] = None,
     model: Models = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     device: Device = "auto",
     prompt: PromptName = "original",
@@ -76,7 +80,11 @@ def evaluate_guesser_cli(
     embeddings: Embeddings = "auto",
     table: Table = None,
     runs: Runs = Path("runs"),
-    workers: Workers = 0,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -113,7 +121,7 @@ def evaluate_guesser_cli(
     if asks_models:
         panel = panel_of(
             list(model or ()),
-            base_url=base_url,
+            base_url=tuple(base_url or ()),
             weights=weights,
             device=device,
             prompt=prompt,
@@ -131,7 +139,7 @@ def evaluate_guesser_cli(
         rounds=rounds,
         seed=seed,
         runs=runs,
-        workers=workers,
+        engine=engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0),
         output=output,
     )
     _print(output, results, folder)
@@ -155,7 +163,7 @@ def evaluate_guesser(
     rounds: int,
     seed: int,
     runs: Path,
-    workers: int,
+    engine: Engine,
     output: Output,
 ) -> tuple[list[GuesserResult], Path]:
     """Measure settings as one recorded run; return the results and the run's folder.
@@ -171,21 +179,22 @@ def evaluate_guesser(
         rounds: rounds in a game.
         seed: of everything random.
         runs: where runs are kept.
-        workers: processes; 0: this one. Each opens the models for itself.
+        engine: where games are played; each worker opens the models for itself.
         output: who is told of progress.
     """
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.artifacts import fingerprint_of, write_json
     from furikaeri_common.documents import jsonable
-    from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.runs import find_unfinished, start_run
     from furikaeri_common.tasks import Task, require_all, run_tasks
     from twenty_questions.experiments import read_labels, secrets_of
+    from twenty_questions.model_files import files_of, with_absolute_files
     from twenty_questions.studies.guessers import play_and_keep, study_guesser
-    from twenty_questions.table import open_table
+    from twenty_questions.table import open_table, table_fingerprint
 
     held = open_table(table)
     answers = read_labels(labels) if labels else None
+    placed = panel and replace(panel, models=tuple(with_absolute_files(model) for model in panel.models))
     tasks: list[Task] = []
     secrets: dict[Setting, list[list[str]]] = {}
     parts_of: dict[Setting, range] = {}
@@ -201,7 +210,7 @@ def evaluate_guesser(
                 "labels": str(labels.resolve()) if labels else None,
                 "words": None,
                 **setting._asdict(),
-                "panel": jsonable(panel) if asks_models else None,
+                "panel": jsonable(placed) if asks_models else None,
                 "secrets": names[first : first + size],
                 "first": first,
                 "rounds": rounds,
@@ -217,8 +226,10 @@ def evaluate_guesser(
     }
     # A prompt and leanings are known by their files, which may change; a prompt that comes by name does not.
     asked = [Path(file) for model in panel.models for file in (model.prompt, model.leanings)] if panel else []
-    files = {"table": table, "labels": labels} | {str(file): file for file in asked if file.is_file()}
-    data = {name: fingerprint_of(path) for name, path in files.items() if path}
+    files = {"labels": labels} | {str(file): file for file in asked if file.is_file()}
+    data = {"table": table_fingerprint(table), **{name: fingerprint_of(path) for name, path in files.items() if path}}
+    reads = [path for path in (table, labels) if path]
+    reads += [path for model in (panel.models if panel else ()) for path in files_of(model).values()]
     unfinished = find_unfinished(runs, "tq evaluate guesser", config, seed=seed, data=data)
     with start_run(runs, "tq evaluate guesser", config, seed=seed, data=data, resume=unfinished) as run:
         with showing_progress(output, "games", len(tasks)) as on_progress:
@@ -226,7 +237,8 @@ def evaluate_guesser(
                 play_and_keep,
                 tasks,
                 store=run.path / "parts",
-                engine=LocalProcesses(workers),
+                engine=engine,
+                reads=reads,
                 on_progress=on_progress,
             )
         parts = require_all(report)

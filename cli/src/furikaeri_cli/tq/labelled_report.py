@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.labelling_progress import duration
+from furikaeri_common.models.usage import requests_by_server
 
 if TYPE_CHECKING:
     from furikaeri_cli.tq.precompute_table import Labelled
@@ -43,6 +44,8 @@ def _lines(labelled: Labelled) -> list[str]:
         f"{labelled.pairs:,} pairs labelled, {labelled.here:,} of them now; labelling took {duration(spent.seconds)} "
         f"in all{cost}"
     )
+    if by_server := requests_by_server(spent.usage):
+        lines.append("requests: " + ", ".join(f"{count:,} to {server}" for server, count in by_server.items()))
     return lines
 
 

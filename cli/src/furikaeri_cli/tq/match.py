@@ -180,7 +180,7 @@ def match_cli(
     ] = "",
     games: Annotated[int, typer.Option("--games", min=1, help="How many matches.")] = 1,
     model: Models = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     prompt: PromptName = "original",
     leanings: Leanings = None,
@@ -212,7 +212,9 @@ def match_cli(
     """
     output = Output.choose(json=json, quiet=quiet)
     teams = ((guesser, answerer), (guesser2 or guesser, answerer2 or answerer))
-    panel = panel_of(list(model or ()), base_url=base_url, weights=weights, prompt=prompt, leanings=str(leanings or ""))
+    panel = panel_of(
+        list(model or ()), base_url=tuple(base_url or ()), weights=weights, prompt=prompt, leanings=str(leanings or "")
+    )
     named = {parse_player(name, panel=panel).kind for team in teams for name in team}
     asking = not named.isdisjoint(ASKING_MODELS)
     if asking and engine != "fast":

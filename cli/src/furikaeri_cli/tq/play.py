@@ -83,7 +83,7 @@ def play_cli(
         ),
     ] = "off",
     model: Models = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     prompt: PromptName = "original",
     leanings: Leanings = None,
@@ -121,7 +121,9 @@ def play_cli(
         from furikaeri_cli.tq.voters import opened_voter, tell_failures
 
         index = understanding_of(known, embeddings, output)
-        voter = opened_voter(model, output, base_url=base_url, weights=weights, prompt=prompt, leanings=leanings)
+        voter = opened_voter(
+            model, output, base_url=tuple(base_url or ()), weights=weights, prompt=prompt, leanings=leanings
+        )
         answer_what_they_ask(
             Dialogue(output, GUESSER_HELP), known, index, seed=chosen, turns=turns, save=save, voter=voter
         )

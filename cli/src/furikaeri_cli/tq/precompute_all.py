@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory, engine_for
 from furikaeri_cli.options import BaseUrl, Json, Models, Quiet, Runs
 from furikaeri_cli.output import Output
 from furikaeri_cli.stage_progress import STAGE_COLUMNS, StageTeller, stage_rows
+from furikaeri_cli.tq.labelling_workers import other_processes
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
     from furikaeri_common.stages import StageRecord
-    from furikaeri_common.tasks import Progress
+    from furikaeri_common.tasks import Engine, Progress
     from twenty_questions.labelling.label_progress import LabelProgress
     from twenty_questions.labelling.labeller import Labeller, LabellerConfig
     from twenty_questions.precompute.recipe import PrecomputeRecipe
@@ -44,9 +46,14 @@ def all_cli(
         str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe by name (see --recipes), or a TOML file.")
     ] = "laptop",
     model: Models = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the recipes that come by name, and stop.")] = False,
     runs: Runs = Path("runs"),
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -59,6 +66,7 @@ def all_cli(
         tq precompute all --recipe laptop
         tq precompute all --recipe laptop --model smollm2-135m-instruct-q4_1.gguf
         tq precompute all --recipe mine.toml --model llama --base-url http://localhost:8000/v1
+        tq precompute all --recipe mine.toml --engine ray --address 10.0.0.1:6379 --task-gpus 1
         tq precompute all --recipes
     """
     output = Output.choose(json=json, quiet=quiet)
@@ -73,15 +81,24 @@ def all_cli(
         raise InputError("--base-url says where --model is, and no --model is named", fix="Name one, or leave it out")
     from twenty_questions.labelling.opening import open_labeller
 
-    chosen = with_models(read_precompute_recipe(recipe), tuple(model or ()), base_url)
+    chosen = with_models(read_precompute_recipe(recipe), tuple(model or ()), tuple(base_url or ()))
     made = precompute(
-        chosen, runs=runs, output=output, open_model=lambda config: open_labeller(config, on_note=output.note)
+        chosen,
+        runs=runs,
+        output=output,
+        open_model=lambda config: open_labeller(config, on_note=output.note),
+        engine=other_processes(engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0)),
     )
     _print(output, made)
 
 
 def precompute(
-    recipe: PrecomputeRecipe, *, runs: Path, output: Output, open_model: Callable[[LabellerConfig], Labeller]
+    recipe: PrecomputeRecipe,
+    *,
+    runs: Path,
+    output: Output,
+    open_model: Callable[[LabellerConfig], Labeller],
+    engine: Engine | None = None,
 ) -> Precomputed:
     """Run a recipe, or go on with the earlier run of the same recipe on the same files: nothing is labelled twice.
 
@@ -90,6 +107,7 @@ def precompute(
         runs: the folder that holds the runs.
         output: who is told of progress.
         open_model: opens a labeller.
+        engine: whose workers write and label, each with the model; None: this process.
 
     Raises:
         InputError: if something cannot be read, or there is no such model.
@@ -115,12 +133,12 @@ def precompute(
 
     listener = Listener(requests=on_requests, labels=on_labels)
     # What cannot be had is told before there is a run.
-    stages_of(recipe, runs, open_model=open_model)
+    stages_of(recipe, runs, open_model=open_model, engine=engine)
     earlier = find_earlier(runs, _COMMAND, config, seed=recipe.seed, data=data)
     if earlier is not None:
         output.note(f"Going on with {earlier}")
     with start_run(runs, _COMMAND, config, seed=recipe.seed, data=data, resume=earlier) as run:
-        stages = stages_of(recipe, run.path, open_model=open_model, listener=listener)
+        stages = stages_of(recipe, run.path, open_model=open_model, engine=engine, listener=listener)
         with teller.telling(len(stages)):
             records = run_stages(run.path, stages, on_start=teller.on_start, on_end=teller.on_end)
         for record in records:

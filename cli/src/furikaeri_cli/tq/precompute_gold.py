@@ -59,7 +59,7 @@ def precompute_gold_cli(
     keywords: KeywordsAsked,
     questions: QuestionsAsked,
     model: Model = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     device: Device = "auto",
     votes: Annotated[
@@ -101,7 +101,7 @@ def precompute_gold_cli(
 
     config = LabellerConfig(
         model=named_model(model),
-        base_url=base_url,
+        base_url=tuple(base_url or ()),
         weights=weights,
         device=device,
         prompt=prompt,

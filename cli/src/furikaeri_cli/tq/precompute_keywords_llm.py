@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from furikaeri_cli.options import BaseUrl, Device, Json, Model, Quiet, Runs, Seed, Weights, Workers
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory, engine_for
+from furikaeri_cli.options import BaseUrl, Device, Json, Model, Quiet, Runs, Seed, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.asking import (
     Concurrency,
@@ -42,6 +43,9 @@ from twenty_questions.sources.language_model import LlmConfig
 from twenty_questions.sources.shaping import shaped
 from twenty_questions.words import Keyword
 
+if TYPE_CHECKING:
+    from furikaeri_common.tasks import Engine
+
 __all__ = ["Written", "llm_cli", "write_keywords"]
 
 _COMMAND = "tq precompute keywords llm"
@@ -71,7 +75,7 @@ def llm_cli(
     out: Out,
     given: Given,
     model: Model = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     device: Device = "auto",
     requests: Requests = 200,
@@ -92,7 +96,11 @@ def llm_cli(
     exclude: Exclude = None,
     against: Against = None,
     runs: Runs = Path("runs"),
-    workers: Workers = 0,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -115,7 +123,7 @@ def llm_cli(
         LlmConfig(requests=requests, shown=shown, asked=asked, shard=shard, temperature=temperature),
         ModelConfig(
             model=named,
-            base_url=base_url,
+            base_url=tuple(base_url or ()),
             weights=weights,
             device=device,
             concurrency=concurrency,
@@ -125,7 +133,7 @@ def llm_cli(
         ),
         seed=seed,
         runs=runs,
-        workers=workers,
+        engine=engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0),
         output=output,
     )
     facts = {name: value for name, value in written._asdict().items() if name != "keywords"}
@@ -140,7 +148,7 @@ def write_keywords(
     *,
     seed: int,
     runs: Path,
-    workers: int,
+    engine: Engine,
     output: Output,
 ) -> Written:
     """Ask a model for keywords as one recorded run, or take up the run that did the same before.
@@ -151,7 +159,7 @@ def write_keywords(
         model: which model.
         seed: of the words shown and of the texts.
         runs: where runs are kept.
-        workers: processes, each with the model; 0: this one.
+        engine: whose workers write, each with the model.
         output: who is told of progress.
 
     Raises:
@@ -159,16 +167,25 @@ def write_keywords(
     """
     from furikaeri_common.documents import fingerprint, jsonable
     from furikaeri_common.models.usage import summed_usage
-    from furikaeri_common.models.writing import open_once
     from twenty_questions.sources.keyword_lists import write_keyword_list
     from twenty_questions.sources.language_model import keywords_of_shards, shards_of, write_shard
+    from twenty_questions.writers import known_writer
 
-    writer = open_once(model)
-    tasks = shards_of(given, config, model, identity=writer.identity, seed=seed)
-    record = {"how": jsonable(config), "model": jsonable(model), "identity": jsonable(writer.identity)}
+    writer = known_writer(model, runs, engine)
+    tasks = shards_of(given, config, writer.model, identity=writer.identity, seed=seed)
+    record = {"how": jsonable(config), "model": jsonable(model), "identity": writer.identity}
     data = {"given": fingerprint([keyword.names for keyword in given])}
     with asking_for_texts(
-        _COMMAND, write_shard, tasks, record=record, data=data, seed=seed, runs=runs, workers=workers, output=output
+        _COMMAND,
+        write_shard,
+        tasks,
+        record=record,
+        data=data,
+        seed=seed,
+        runs=runs,
+        reads=writer.reads,
+        engine=engine,
+        output=output,
     ) as (run, report):
         samples = [sample for value in report.values for sample in value["samples"]]
         try:

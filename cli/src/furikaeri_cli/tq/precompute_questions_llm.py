@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from furikaeri_cli.options import BaseUrl, Device, Json, Model, Quiet, Runs, Seed, Weights, Workers
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory, engine_for
+from furikaeri_cli.options import BaseUrl, Device, Json, Model, Quiet, Runs, Seed, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.asking import (
     Concurrency,
@@ -27,6 +28,7 @@ from furikaeri_common.models.config import ModelConfig
 from twenty_questions.question_sources.question_lists import require_writable, write_questions
 
 if TYPE_CHECKING:
+    from furikaeri_common.tasks import Engine
     from twenty_questions.question_sources.language_model import HalvingConfig, Made
     from twenty_questions.sources.keyword_lists import KeywordList
 
@@ -55,7 +57,7 @@ def llm_cli(
         Path, typer.Option("--keywords", metavar="LIST", help="What to ask about: a keyword list, or a table's folder.")
     ],
     model: Model = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     device: Device = "auto",
     requests: Requests = 200,
@@ -70,7 +72,11 @@ def llm_cli(
     price_out: PriceOut = 0.0,
     seed: Seed = 0,
     runs: Runs = Path("runs"),
-    workers: Workers = 0,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -96,7 +102,7 @@ def llm_cli(
         HalvingConfig(requests=requests, names=shown, wanted=asked, temperature=temperature, max_tokens=max_tokens),
         ModelConfig(
             model=named,
-            base_url=base_url,
+            base_url=tuple(base_url or ()),
             weights=weights,
             device=device,
             concurrency=concurrency,
@@ -107,7 +113,7 @@ def llm_cli(
         least=least,
         seed=seed,
         runs=runs,
-        workers=workers,
+        engine=engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0),
         output=output,
     )
     made = written.made
@@ -137,7 +143,7 @@ def write_halving_questions(
     least: int,
     seed: int,
     runs: Path,
-    workers: int,
+    engine: Engine,
     output: Output,
 ) -> Written:
     """Ask a model for questions as one recorded run, or take up the run that did the same before.
@@ -149,7 +155,7 @@ def write_halving_questions(
         least: how many requests must give a question.
         seed: of the keywords shown and of the texts.
         runs: where runs are kept.
-        workers: processes, each with the model; 0: this one.
+        engine: whose workers write, each with the model.
         output: who is told of progress.
 
     Raises:
@@ -157,21 +163,30 @@ def write_halving_questions(
     """
     from furikaeri_common.documents import fingerprint, jsonable
     from furikaeri_common.models.usage import summed_usage
-    from furikaeri_common.models.writing import open_once
     from twenty_questions.question_sources.language_model import (
         collect,
         halving_tasks,
         shown_names,
         write_part,
     )
+    from twenty_questions.writers import known_writer
 
     names = [keyword.name for keyword in keywords.keywords]
-    writer = open_once(model)
-    tasks = halving_tasks(names, keywords.prior, config, model, identity=writer.identity, seed=seed)
-    record = {"how": jsonable(config), "model": jsonable(model), "identity": jsonable(writer.identity)}
+    writer = known_writer(model, runs, engine)
+    tasks = halving_tasks(names, keywords.prior, config, writer.model, identity=writer.identity, seed=seed)
+    record = {"how": jsonable(config), "model": jsonable(model), "identity": writer.identity}
     data = {"keywords": fingerprint([names, keywords.prior])}
     with asking_for_texts(
-        _COMMAND, write_part, tasks, record=record, data=data, seed=seed, runs=runs, workers=workers, output=output
+        _COMMAND,
+        write_part,
+        tasks,
+        record=record,
+        data=data,
+        seed=seed,
+        runs=runs,
+        reads=writer.reads,
+        engine=engine,
+        output=output,
     ) as (run, report):
         texts = [text for value in report.values for text in value["texts"]]
         shown = shown_names(names, keywords.prior, config, seed=seed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory, engine_for
 from furikaeri_cli.options import BaseUrl, Device, Json, Leanings, Models, PromptName, Quiet, Weights
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.asking import (
@@ -23,9 +24,11 @@ from furikaeri_cli.tq.asking import (
     Shard,
     named_models,
 )
+from furikaeri_cli.tq.labelling_workers import Threads, other_processes
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
+    from furikaeri_common.tasks import Engine
     from twenty_questions.labelling.grid import LabelSource
     from twenty_questions.labelling.labelled_table import ConsensusConfig, LabelledTable
     from twenty_questions.labelling.labeller import Labeller, LabellerConfig
@@ -66,7 +69,7 @@ def precompute_table_cli(
     keywords: KeywordsAsked,
     questions: QuestionsAsked,
     model: Models = None,
-    base_url: BaseUrl = "",
+    base_url: BaseUrl = None,
     weights: Weights = "full",
     device: Device = "auto",
     prompt: PromptName = "original",
@@ -97,14 +100,24 @@ def precompute_table_cli(
     requests_per_minute: RequestsPerMinute = 0.0,
     price_in: PriceIn = 0.0,
     price_out: PriceOut = 0.0,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    threads: Threads = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Label all pairs with each model, average, calibrate, and write an answer table.
 
     Questions of spelling are computed, not asked. What every model said is kept in OUT/shards, as Parquet. The command
-    can be stopped at any moment, and goes on when it is given again; given twice at once, the two share the work. Other
-    models, prompts or lists get shards of their own, so nothing of another recipe is mixed in.
+    can be stopped at any moment, and goes on when it is given again, here or on a cluster; given twice at once, the two
+    share the work. Other models, prompts or lists get shards of their own, so nothing of another recipe is mixed in.
+
+    With --workers or --engine ray each worker opens the model for itself. A model that is given by a path is brought to
+    machines that do not see it; one that is given by its name must be on each. --requests-per-minute is then each
+    worker's.
 
     The gold set's keywords are dealt by their hash into a half that the calibration is fitted on and one on which it is
     reported.
@@ -114,6 +127,10 @@ def precompute_table_cli(
         tq precompute table my-table --keywords words.txt --questions questions.txt --model a --calibrate gold.csv
         tq precompute table my-table --keywords words.txt --questions questions.txt --model llama \\
             --base-url http://localhost:8000/v1 --concurrency 32
+        tq precompute table my-table --keywords words.txt --questions questions.txt --model llama \\
+            --base-url http://one:8000/v1 --base-url http://two:8000/v1
+        tq precompute table my-table --keywords words.txt --questions questions.txt --model llama \\
+            --engine ray --address 10.0.0.1:6379 --task-gpus 1
     """
     output = Output.choose(json=json, quiet=quiet)
     from twenty_questions.experiments import read_labels
@@ -129,7 +146,7 @@ def precompute_table_cli(
     configs = [
         LabellerConfig(
             model=one,
-            base_url=base_url,
+            base_url=tuple(base_url or ()),
             weights=weights,
             device=device,
             prompt=prompt,
@@ -153,6 +170,7 @@ def precompute_table_cli(
     if (calibration or calibrated) and not calibrate:
         raise InputError("--calibration and --calibrated need gold answers", fix="Give them with --calibrate CSV")
     gold = read_labels(calibrate) if calibrate else []
+    chosen = engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0)
     labelled = precompute_table(
         out,
         read_keyword_list(keywords),
@@ -163,6 +181,8 @@ def precompute_table_cli(
         per_shard=shard,
         output=output,
         open_model=lambda config: open_labeller(config, on_note=output.note),
+        engine=other_processes(chosen, threads),
+        threads=threads or 1,
     )
     from furikaeri_cli.tq.labelled_report import print_labelled
 
@@ -180,6 +200,8 @@ def precompute_table(
     per_shard: int = 16,
     output: Output,
     open_model: Callable[[LabellerConfig], Labeller],
+    engine: Engine | None = None,
+    threads: int = 1,
 ) -> Labelled:
     """Label all pairs, or what is missing of them, and write the table.
 
@@ -193,6 +215,8 @@ def precompute_table(
         per_shard: keywords in a shard.
         output: who is told of progress.
         open_model: opens a labeller.
+        engine: whose workers label, each with the model; None: this process.
+        threads: of each worker's arithmetic.
 
     Raises:
         InputError: if something cannot be used, before anything is labelled.
@@ -213,10 +237,10 @@ def precompute_table(
     require_fitting(keywords.keywords, questions, gold)
     names = tuple(keyword.name for keyword in keywords.keywords)
     grid = PairGrid(keywords=names, questions=asked_questions(questions), per_shard=per_shard)
-    sources: list[LabelSource] = [source_of(one, open_model) for one in models]
+    sources: list[LabelSource] = [source_of(one, open_model, is_here=engine is None) for one in models]
     root = out / SHARDS
     with showing_labels(output, grid.num_pairs * len(sources)) as on_progress:
-        report = label_pairs(grid, sources, root, on_progress=on_progress)
+        report = label_pairs(grid, sources, root, engine=engine, threads=threads, on_progress=on_progress)
     stores = require_labelled(report)
     made = labelled_table(
         keywords.keywords,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
-from furikaeri_cli.options import Json, Quiet, Runs, Seed, Table, Workers
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory, engine_for
+from furikaeri_cli.options import Json, Quiet, Runs, Seed, Table
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.simulation_report import (
     MIXED,
@@ -37,7 +38,10 @@ from twenty_questions.experiments import (
 from twenty_questions.named_words import BUILT_IN, WordsPrior, words_named, words_place
 from twenty_questions.simulation import Outcome, summarise
 from twenty_questions.sources.named_lists import is_public, place_of, read_named_list
-from twenty_questions.table import open_table
+from twenty_questions.table import open_table, table_fingerprint
+
+if TYPE_CHECKING:
+    from furikaeri_common.tasks import Engine
 
 __all__ = ["Setting", "Simulated", "draw_results", "simulate_cli", "simulate_settings"]
 
@@ -87,7 +91,11 @@ def simulate_cli(
     table: Table = None,
     plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw find rate and reward by round.")] = True,
     runs: Runs = Path("runs"),
-    workers: Workers = 0,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -95,15 +103,16 @@ def simulate_cli(
     """Simulate games: every strategy with every partner at every noise.
 
     Options may be given several times. Results are a table with 95 % intervals and a plot, kept as a run; the same
-    command takes an interrupted run up again, and gives the same figures with any number of workers. The partner
-    `mixed` is a population: half alpha, three tenths language models, two tenths liars, each played by itself and then
-    taken together. Where the strategy `specialist`, who is told the partner's type, plays the same games, what not
-    knowing it costs is told too.
+    command takes an interrupted run up again, and gives the same figures with any number of workers, here or on a
+    cluster. The partner `mixed` is a population: half alpha, three tenths language models, two tenths liars, each
+    played by itself and then taken together. Where the strategy `specialist`, who is told the partner's type, plays
+    the same games, what not knowing it costs is told too.
 
     Examples:
         tq simulate
         tq simulate --strategy table --strategy meaning --noise 0 --noise 0.05 --noise 0.1 --workers 2
         tq simulate --strategy one-belief --partner alpha --words built-in --secrets prior --games 200
+        tq simulate --strategy one-belief --partner alpha --words built-in --engine ray --address 10.0.0.1:6379
         tq simulate --strategy halving --strategy split-word --partner alpha --words built-in --secrets public
         tq simulate --strategy one-belief --strategy specialist --partner mixed --words built-in --labels answers.csv
     """
@@ -136,7 +145,7 @@ def simulate_cli(
         rounds=rounds,
         seed=seed,
         runs=runs,
-        workers=workers,
+        engine=engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0),
         output=output,
     )
     tell_results(output, results, folder, rounds=rounds, seed=seed, mixed=MIXED in (partner or ()))
@@ -162,7 +171,7 @@ def simulate_settings(
     rounds: int,
     seed: int,
     runs: Path,
-    workers: int,
+    engine: Engine | None = None,
     output: Output,
 ) -> tuple[list[Simulated], Path]:
     """Simulate settings as one recorded run; return the results and the run's folder.
@@ -178,7 +187,7 @@ def simulate_settings(
         rounds: rounds in a game.
         seed: of everything random.
         runs: where runs are kept.
-        workers: processes; 0: this one.
+        engine: where games are played; None: in this process.
         output: who is told of progress.
     """
     from furikaeri_cli.progress import showing_progress
@@ -223,13 +232,20 @@ def simulate_settings(
         "secrets": secrets,
     }
     listed = place_of(secrets) if given and not is_public(secrets) else None
-    files = {"table": table, "labels": labels, "words": place, "secrets": listed}
-    data = {name: fingerprint_of(path) for name, path in files.items() if path}
+    files = {"labels": labels, "words": place, "secrets": listed}
+    data = {"table": table_fingerprint(table), **{name: fingerprint_of(path) for name, path in files.items() if path}}
     unfinished = find_unfinished(runs, "tq simulate", config, seed=seed, data=data)
-    engine = LocalProcesses(workers)
+    reads = [path for path in (table, labels, place) if path]
     with start_run(runs, "tq simulate", config, seed=seed, data=data, resume=unfinished) as run:
         with showing_progress(output, "games", len(tasks)) as on_progress:
-            report = run_tasks(play_part, tasks, store=run.path / "parts", engine=engine, on_progress=on_progress)
+            report = run_tasks(
+                play_part,
+                tasks,
+                store=run.path / "parts",
+                engine=engine or LocalProcesses(0),
+                reads=reads,
+                on_progress=on_progress,
+            )
         parts = iter(require_all(report))
         results = []
         for setting in settings:

@@ -18,11 +18,12 @@ from twenty_questions.quality import (
     Agreement,
     Label,
     Recall,
-    definite,
     difference_counts,
     gold_agreement,
     majority_shares,
     recall_of,
+    signs_of,
+    uncertain_share,
 )
 from twenty_questions.table import AnswerTable, open_table, probability_of, save_table
 from twenty_questions.words import find
@@ -86,7 +87,7 @@ def info_cli(table: Table = None, json: Json = False) -> None:
         "questions_by_kind": kinds,
         "cells": int(held.codes.size),
         "bytes": sum(path.stat().st_size for path in folder.iterdir()),
-        "uncertain_share": float((definite(held) == 0).mean()),
+        "uncertain_share": uncertain_share(held),
         "prior_entropy_bits": entropy_bits(held.prior),
         "prior_ratio": float(held.prior.max() / held.prior.min()),
         "provenance": dict(held.provenance),
@@ -130,7 +131,7 @@ def show_cli(
 
 def _show_keyword(output: Output, table: AnswerTable, row: int) -> None:
     keyword = table.keywords[row]
-    signs = definite(table)[row]
+    signs = signs_of(table.codes[row])
     groups = {
         word: [question for question, sign in zip(table.questions, signs, strict=True) if sign == value]
         for word, value in (("yes", 1), ("uncertain", 0), ("no", -1))
@@ -153,7 +154,7 @@ def _show_keyword(output: Output, table: AnswerTable, row: int) -> None:
 
 
 def _show_question(output: Output, table: AnswerTable, column: int) -> None:
-    signs = definite(table)[:, column]
+    signs = signs_of(table.codes[:, column])
     names = {
         word: [keyword.name for keyword, sign in zip(table.keywords, signs, strict=True) if sign == value]
         for word, value in (("yes", 1), ("uncertain", 0), ("no", -1))
@@ -186,7 +187,7 @@ def check(table: AnswerTable, labels: list[Label] | None, words: list[list[str]]
     return Soundness(
         keywords=len(table.keywords),
         questions=len(table.questions),
-        uncertain=float((definite(table) == 0).mean()),
+        uncertain=uncertain_share(table),
         lopsided=tuple(
             question.key for question, share in zip(table.questions, shares, strict=True) if share > MOST_COMMON_SHARE
         ),

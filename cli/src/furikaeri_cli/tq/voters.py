@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from furikaeri_cli.output import Output
-from furikaeri_common.models.config import Weights
+from furikaeri_common.models.config import Addresses, Weights
 from twenty_questions.panel import open_panel, panel_of
 from twenty_questions.voting import Voter
 
@@ -17,7 +17,7 @@ def opened_voter(
     models: Sequence[str] | None,
     output: Output,
     *,
-    base_url: str,
+    base_url: Addresses,
     weights: Weights,
     prompt: str,
     leanings: Path | None,

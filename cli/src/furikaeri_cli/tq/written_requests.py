@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furikaeri_cli.output import Output
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.errors import WorkError
 
 if TYPE_CHECKING:
     from furikaeri_common.runs import Run
     from furikaeri_common.task_store import Function
-    from furikaeri_common.tasks import Task, TaskReport
+    from furikaeri_common.tasks import Engine, Progress, Task, TaskReport
 
 __all__ = ["PARTS", "asking_for_texts"]
 
@@ -31,7 +31,8 @@ def asking_for_texts(
     data: Mapping[str, str],
     seed: int,
     runs: Path,
-    workers: int,
+    reads: Sequence[Path],
+    engine: Engine,
     output: Output,
 ) -> Iterator[tuple[Run, TaskReport]]:
     """Make the requests that are missing, and give the run and what came of all of them for the rest of its work.
@@ -44,7 +45,8 @@ def asking_for_texts(
         data: what was read, by its fingerprint.
         seed: of everything random.
         runs: where runs are kept.
-        workers: processes, each with the model; 0: this one.
+        reads: files and folders that the shards name.
+        engine: whose workers ask, each with the model.
         output: who is told of progress.
 
     Raises:
@@ -52,19 +54,22 @@ def asking_for_texts(
         WorkError: if a shard fails at every attempt.
     """
     from furikaeri_cli.progress import showing_progress
-    from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.runs import find_earlier, start_run
     from furikaeri_common.tasks import run_tasks
+    from twenty_questions.asking_workers import require_accepted
 
     earlier = find_earlier(runs, command, record, seed=seed, data=data)
     with start_run(runs, command, record, seed=seed, data=data, resume=earlier) as run:
-        with showing_progress(output, "requests", len(tasks)) as on_progress:
-            engine = LocalProcesses(workers)
-            report = run_tasks(write, tasks, store=run.path / PARTS, engine=engine, on_progress=on_progress)
+        with showing_progress(output, "requests", len(tasks)) as show:
+
+            def on_progress(event: Progress) -> None:
+                require_accepted(event.error)
+                show(event)
+
+            report = run_tasks(
+                write, tasks, store=run.path / PARTS, engine=engine, reads=reads, on_progress=on_progress
+            )
         if report.failures:
-            refused = report.failures[0].error.removeprefix("InputError: ")
-            if refused != report.failures[0].error:
-                raise InputError(refused)
             raise WorkError(
                 f"{len(report.failures)} of {len(tasks)} shards of requests failed, the first: "
                 f"{report.failures[0].error}",

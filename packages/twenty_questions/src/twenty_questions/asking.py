@@ -130,7 +130,7 @@ def _best_column(
     if entropy_bits(posterior) > np.log2(config.endgame_words):
         return choose(scores, rng, tolerance=config.tie_bits)
     near = np.flatnonzero(scores <= scores.min() + config.endgame_bits)
-    left = entropy_left_after_guess(table.codes[:, near], posterior, noise=noise[near])
+    left = entropy_left_after_guess(table.codes, posterior, noise=noise, columns=near)
     return int(near[choose(left, rng)])
 
 

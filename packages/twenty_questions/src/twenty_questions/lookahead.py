@@ -22,10 +22,15 @@ from twenty_questions.table import probability_of
 __all__ = ["entropy_left_after_guess"]
 
 _NEGLIGIBLE = 1e-6
+_CELLS_AT_ONCE = 1 << 20
 
 
 def entropy_left_after_guess(
-    codes: NDArray[np.uint8], posterior: NDArray[np.float64], *, noise: ArrayLike = 0.0
+    codes: NDArray[np.uint8],
+    posterior: NDArray[np.float64],
+    *,
+    noise: ArrayLike = 0.0,
+    columns: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
     """Return the entropy in bits that is left, on average, after each question, its answer and a guess.
 
@@ -36,20 +41,30 @@ def entropy_left_after_guess(
         posterior: shape (K,), sums to 1, zero for what may not be guessed. Keywords less than a millionth as probable
             as the first are left out of account.
         noise: flip rate of the partner in [0, 1/2]; one number or shape (Q,).
+        columns: which questions, shape (C,); all if None. A few at a time are in memory as floats.
 
     Returns:
-        float64, shape (Q,), between 0 and the expected posterior entropy.
+        float64, shape (C,), between 0 and the expected posterior entropy.
     """
     held = np.flatnonzero(posterior > _NEGLIGIBLE * posterior.max())
-    p_yes = through_noise(probability_of(codes[held]), noise)
-    left = np.zeros(codes.shape[1])
+    wanted = np.arange(codes.shape[1]) if columns is None else columns
+    rates = np.broadcast_to(np.asarray(noise, dtype=np.float64), codes.shape[1:])
+    parts = np.array_split(wanted, max(1, -(-held.size * wanted.size // _CELLS_AT_ONCE)))
+    left = [
+        _left(posterior[held], through_noise(probability_of(codes[held[:, None], part]), rates[part])) for part in parts
+    ]
+    return np.maximum(np.concatenate(left), 0.0)
+
+
+def _left(posterior: NDArray[np.float64], p_yes: NDArray[np.float64]) -> NDArray[np.float64]:
+    left = np.zeros(p_yes.shape[1])
     for likelihood in (p_yes, 1 - p_yes):
-        joint = posterior[held, None] * likelihood
+        joint = posterior[:, None] * likelihood
         guess = joint.max(axis=0)
         missed = joint.sum(axis=0) - guess
         # With j_k = P(a) P(k | a): sum over all but the guess of j_k log2(missed / j_k).
         left += _x_log_x(missed) - (_x_log_x(joint).sum(axis=0) - _x_log_x(guess))
-    return np.maximum(left, 0.0)
+    return left
 
 
 def _x_log_x(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from furikaeri_common.configs import config_from
 from furikaeri_common.devices import choose_device
 from furikaeri_common.errors import InputError
 from furikaeri_common.models.budget import default_budget, predicted_bytes
-from furikaeri_common.models.config import Weights
+from furikaeri_common.models.config import Addresses, Weights
 from furikaeri_common.models.places import find_model
 from furikaeri_common.models.pool import ModelPool, Opened
 from furikaeri_common.models.rotation import MOST_MODELS
@@ -66,7 +66,7 @@ class PanelConfig:
 def panel_of(
     models: list[str],
     *,
-    base_url: str = "",
+    base_url: Addresses = "",
     weights: Weights = "full",
     device: str = "auto",
     prompt: str = "original",

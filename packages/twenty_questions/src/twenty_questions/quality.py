@@ -5,7 +5,7 @@ A cell is definite when its P(yes) is at most 0.25 or at least 0.75; the rest is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +23,12 @@ __all__ = [
     "gold_agreement",
     "majority_shares",
     "recall_of",
+    "signs_of",
+    "uncertain_share",
 ]
 
 DEFINITE = 0.75
+_CELLS_AT_ONCE = 1 << 22
 
 
 class Label(NamedTuple):
@@ -76,13 +79,23 @@ class Recall(NamedTuple):
     missing: tuple[str, ...]
 
 
-def definite(table: AnswerTable) -> NDArray[np.int8]:
-    """Return +1 where the table says yes, -1 where it says no, 0 where it is uncertain; shape (K, Q)."""
+def signs_of(codes: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return +1 where a code of a table says yes, -1 where it says no, 0 where it is uncertain; same shape."""
     sign = np.zeros(256, dtype=np.int8)
     probabilities = probability_of(np.arange(256))
     sign[probabilities >= DEFINITE] = 1
     sign[probabilities <= 1 - DEFINITE] = -1
-    return np.asarray(sign[table.codes])
+    return np.asarray(sign[codes])
+
+
+def definite(table: AnswerTable) -> NDArray[np.int8]:
+    """Return the signs of all cells (see `signs_of`), as large as the table; shape (K, Q)."""
+    return signs_of(table.codes)
+
+
+def uncertain_share(table: AnswerTable) -> float:
+    """Return the share of cells that are not definite, in [0, 1]."""
+    return sum(int(np.count_nonzero(signs == 0)) for signs in _signs_in_blocks(table)) / table.codes.size
 
 
 def majority_shares(table: AnswerTable) -> NDArray[np.float64]:
@@ -90,8 +103,18 @@ def majority_shares(table: AnswerTable) -> NDArray[np.float64]:
 
     Uncertain cells count for neither answer.
     """
-    signs = definite(table)
-    return np.asarray(np.maximum((signs > 0).mean(axis=0), (signs < 0).mean(axis=0)))
+    yes, no = np.zeros((2, len(table.questions)), dtype=np.int64)
+    for signs in _signs_in_blocks(table):
+        yes += (signs > 0).sum(axis=0)
+        no += (signs < 0).sum(axis=0)
+    return np.asarray(np.maximum(yes, no) / len(table.keywords))
+
+
+def _signs_in_blocks(table: AnswerTable) -> Iterator[NDArray[np.int8]]:
+    """Yield the signs of some rows after the others', so that a large table has no second copy in memory."""
+    rows = max(1, _CELLS_AT_ONCE // len(table.questions))
+    for start in range(0, len(table.keywords), rows):
+        yield signs_of(table.codes[start : start + rows])
 
 
 def difference_counts(table: AnswerTable, columns: Sequence[int] | None = None) -> NDArray[np.int32]:
@@ -117,7 +140,6 @@ def gold_agreement(table: AnswerTable, labels: Iterable[Label]) -> Agreement:
         for name in keyword.names:
             rows.setdefault(normalise(name), position)
     columns = {question.text: column for column, question in enumerate(table.questions)}
-    signs = definite(table)
     scores: dict[bool, list[float]] = {True: [], False: []}
     mistakes: list[Label] = []
     keywords: set[str] = set()
@@ -129,7 +151,7 @@ def gold_agreement(table: AnswerTable, labels: Iterable[Label]) -> Agreement:
         if row is None or column is None:
             continue
         shared.add(label.keyword)
-        sign = int(signs[row, column]) * (1 if label.answer else -1)
+        sign = int(signs_of(table.codes[row, column])) * (1 if label.answer else -1)
         scores[label.answer].append((sign + 1) / 2)
         if sign < 0:
             mistakes.append(label)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from twenty_questions.belief import Answer
-from twenty_questions.quality import definite
+from twenty_questions.quality import signs_of
 from twenty_questions.questions import Kind, Question, answer_by_spelling
 from twenty_questions.table import AnswerTable, probability_of
 from twenty_questions.words import Keyword, spellings
@@ -41,8 +41,7 @@ def table_partner(table: AnswerTable) -> Partner:
     Questions about spelling are answered exactly, and the handshake with no. Of a thing that the table lacks it says
     what the table says of a thing drawn by its prior.
     """
-    signs = definite(table)
-    on_the_whole = table.prior @ probability_of(table.codes)
+    on_the_whole: dict[int, float] = {}
     rows = {keyword.name: row for row, keyword in enumerate(table.keywords)}
     columns = {question.key: column for column, question in enumerate(table.questions)}
     probabilities = probability_of(np.arange(256))
@@ -56,8 +55,10 @@ def table_partner(table: AnswerTable) -> Partner:
             return "no"
         row = rows.get(keyword.name)
         if row is None:
+            if column not in on_the_whole:
+                on_the_whole[column] = float(table.prior @ probability_of(table.codes[:, column]))
             return "yes" if rng.random() < on_the_whole[column] else "no"
-        sign = signs[row, column]
+        sign = signs_of(table.codes[row, column])
         if sign == 0:
             return "yes" if rng.random() < probabilities[table.codes[row, column]] else "no"
         return "yes" if sign > 0 else "no"

@@ -13,6 +13,7 @@ exactly 1/2 at c = 127. Code 255 stands for "not labelled" and reads as 1/2.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -45,6 +46,7 @@ __all__ = [
     "open_table",
     "probability_of",
     "save_table",
+    "table_fingerprint",
 ]
 
 FORMAT = "furikaeri answer table 1"
@@ -170,6 +172,20 @@ def open_table(folder: Path, *, verify: bool = False) -> AnswerTable:
         return AnswerTable(keywords, questions, codes, prior / prior.sum(), manifest.get("provenance") or {})
     except (ValueError, TypeError) as error:
         raise InputError(f"{folder}: the table does not fit together: {error}", fix="Build it again") from error
+
+
+def table_fingerprint(folder: Path) -> str:
+    """Return the SHA-256 of a table's own files, whatever else lies in its folder, such as the shards it was made of.
+
+    Where nothing else does, it is `artifacts.fingerprint_of` the folder.
+
+    Raises:
+        InputError: if a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name in sorted((*_FILES, "manifest.json")):
+        digest.update(f"{name}\0{sha256_of(Path(folder) / name)}\n".encode())
+    return digest.hexdigest()
 
 
 @cache

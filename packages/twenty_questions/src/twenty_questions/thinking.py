@@ -26,6 +26,8 @@ __all__ = ["ThinkingGame", "Told", "answer", "begin", "guess", "hint", "spoken_a
 _LEAST: Mapping[Answer, float] = {"yes": 0.9, "probably": 0.6, "unknown": 0.4, "probably not": 0.1, "no": 0.0}
 """From which probability of yes on each answer is given."""
 
+_ROWS = 256
+
 
 class ThinkingGame(NamedTuple):
     """A game at one point.
@@ -92,16 +94,21 @@ def hint(table: AnswerTable, game: ThinkingGame) -> tuple[ThinkingGame, Question
 
     None if they know every such answer.
     """
-    sure = probability_of(table.codes) >= _LEAST["yes"]
-    shares = table.prior[game.fits] @ sure[game.fits]
-    is_table = index_of(table).is_table
-    for column in np.argsort(shares, kind="stable").tolist():
-        question = table.questions[column]
-        if sure[game.row, column] and is_table[column] and question.key not in game.told:
-            rounds = (*game.rounds, Round(question.text, "yes"))
-            after = _narrowed(game, sure[:, column])._replace(told=game.told | {question.key}, rounds=rounds)
-            return after, question, _told(table, game, after)
-    return None
+    is_sure = probability_of(np.arange(256)) >= _LEAST["yes"]
+    possible = np.flatnonzero(is_sure[table.codes[game.row]] & index_of(table).is_table)
+    columns = [column for column in possible.tolist() if table.questions[column].key not in game.told]
+    if not columns:
+        return None
+    fits = np.flatnonzero(game.fits)
+    shares = np.zeros(len(columns))
+    for start in range(0, fits.size, _ROWS):
+        rows = fits[start : start + _ROWS]
+        shares += table.prior[rows] @ is_sure[table.codes[rows][:, columns]]
+    column = columns[int(shares.argmin())]
+    question = table.questions[column]
+    after = _narrowed(game, is_sure[table.codes[:, column]])
+    after = after._replace(told=game.told | {question.key}, rounds=(*game.rounds, Round(question.text, "yes")))
+    return after, question, _told(table, game, after)
 
 
 def _narrowed(game: ThinkingGame, also: NDArray[np.bool_]) -> ThinkingGame:

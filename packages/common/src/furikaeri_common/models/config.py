@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["Conversation", "Message", "ModelConfig", "Weights", "Writer", "model_part"]
+__all__ = ["Addresses", "Conversation", "Message", "ModelConfig", "Weights", "Writer", "model_part"]
+
+Addresses: TypeAlias = str | tuple[str, ...]
+"""One server's address, or several; "" or none for a model in this process."""
 
 Message: TypeAlias = Mapping[str, str]
 """One turn: `role` (system, user or assistant) and `content`."""
@@ -24,21 +28,22 @@ class ModelConfig:
     Attributes:
         model: a folder, a GGUF file, a name in the models' folder or in the hub's cache; with `base_url`, the name
             that the server knows.
-        base_url: of the server, such as "http://localhost:8000/v1"; "" for a model in this process.
+        base_url: of the server, such as "http://localhost:8000/v1"; of several that have the same model, which share
+            the requests, a list, or a text with commas or spaces between; "" for a model in this process.
         weights: how the weights are held in this process.
         device: as `choose_device` takes it.
         dtype: "auto" (what the device computes best), "float32", "bfloat16" or "float16".
         api_key_variable: the environment variable that holds the server's key.
-        concurrency: requests under way at once, at least 1.
+        concurrency: requests under way at once, at least 1; of several servers, at each.
         timeout: seconds until a request counts as lost, above 0.
-        attempts: how often a request is tried in all, at least 1.
-        requests_per_minute: at most; 0: no limit.
+        attempts: how often a request is tried in all, at least 1; of several servers, a try may ask each once.
+        requests_per_minute: at most; 0: no limit; of several servers, to each.
         price_in: money per million tokens read.
         price_out: money per million tokens written.
     """
 
     model: str
-    base_url: str = ""
+    base_url: Addresses = ""
     weights: Weights = "full"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -53,6 +58,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if not self.model.strip():
             raise ValueError("expected the name of a model, got none")
+        addresses = _addresses_in(self.base_url)
+        # One address stays a text, however it was given, for what was made with it is known by it.
+        object.__setattr__(self, "base_url", addresses if len(addresses) > 1 else "".join(addresses))
         for name, least in (("concurrency", 1), ("attempts", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"expected {name} >= {least}, got {getattr(self, name)}")
@@ -61,6 +69,20 @@ class ModelConfig:
         for name in ("requests_per_minute", "price_in", "price_out"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"expected {name} >= 0, got {getattr(self, name)}")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The servers that share the requests; none for a model in this process."""
+        return _addresses_in(self.base_url)
+
+
+def _addresses_in(base_url: str | Sequence[str]) -> tuple[str, ...]:
+    """Return each address once, as it was first spelled."""
+    texts = (base_url,) if isinstance(base_url, str) else base_url
+    found: dict[str, str] = {}
+    for address in (part for text in texts for part in re.split(r"[\s,]+", text) if part):
+        found.setdefault(address.rstrip("/"), address)
+    return tuple(found.values())
 
 
 def model_part(config: ModelConfig) -> ModelConfig:

@@ -7,7 +7,7 @@ one at a time, for in a batch the rounding of each would depend on the others. A
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -117,8 +117,12 @@ def local_writer(model: LanguageModel) -> Writer:
     return LocalWriter(model, _stops(model))
 
 
-def open_writer(config: ModelConfig) -> Writer:
+def open_writer(config: ModelConfig, *, on_note: Callable[[str], None] | None = None) -> Writer:
     """Return a writer of a model in this process, or behind a server if the configuration names one.
+
+    Args:
+        config: the model.
+        on_note: told when one of several servers is set aside, and when it is back.
 
     Raises:
         MissingExtraError: without the packages that it takes.
@@ -128,7 +132,7 @@ def open_writer(config: ModelConfig) -> Writer:
     if config.base_url:
         from furikaeri_common.models.servers import open_server
 
-        return open_server(config)
+        return open_server(config, on_note=on_note)
     return local_writer(open_language_model(config))
 
 

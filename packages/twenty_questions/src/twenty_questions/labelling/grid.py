@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from furikaeri_common.documents import fingerprint
 from twenty_questions.labelling.labeller import Labeller
 from twenty_questions.questions import Question
 
-__all__ = ["LabelSource", "PairGrid", "asked_questions"]
+__all__ = ["Elsewhere", "LabelSource", "PairGrid", "asked_questions"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +66,21 @@ class PairGrid:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Elsewhere:
+    """How another process, on this machine or another, opens a labeller.
+
+    Attributes:
+        function: `module:name` of what is called with the settings as a mapping, and returns a `Labeller`.
+        settings: JSON values.
+        files: further settings that name files, by absolute paths: what gives other machines copies changes them.
+    """
+
+    function: str
+    settings: Mapping[str, Any]
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LabelSource:
     """A labeller that is opened only when it has something to label.
 
@@ -72,11 +88,13 @@ class LabelSource:
         name: what messages call it before it is open.
         settings: what decides its labels, as far as that is known before it is open; JSON values.
         open: opens it.
+        elsewhere: how another process opens it; None for what this process alone can.
     """
 
     name: str
     settings: Mapping[str, Any]
     open: Callable[[], Labeller]
+    elsewhere: Elsewhere | None = None
 
 
 def asked_questions(questions: Sequence[Question]) -> tuple[str, ...]:

@@ -101,16 +101,34 @@ class LocalLabeller:
             WorkError: if a prompt is longer than the model reads, or the model gives numbers that are none.
         """
         tails = self._tails(pairs)
-        longest = self._window - len(self._form.head) if self.as_trees else 0
+        order, alone = self._in_order(tails)
         p_yes = np.empty(len(pairs), dtype=np.float32)
-        order = sorted((place for place, tail in enumerate(tails) if len(tail) <= longest), key=tails.__getitem__)
-        nodes = NODES["cpu" if self.model.device == "cpu" else "gpu"]
-        for run, tree in trees([tails[place] for place in order], nodes):
+        for run, tree in trees([tails[place] for place in order], self._nodes):
             p_yes[[order[place] for place in run]] = self._p_yes(self._logits(tree))
-        for place, tail in enumerate(tails):
-            if len(tail) > longest:
-                p_yes[place] = self._p_yes(self._logits_alone(tail))[0]
+        for place in alone:
+            p_yes[place] = self._p_yes(self._logits_alone(tails[place]))[0]
         return p_yes
+
+    def tokens_computed(self, pairs: Sequence[tuple[str, str]]) -> int:
+        """Return for how many tokens `label_pairs` computes the model, without computing it.
+
+        Raises:
+            WorkError: if a prompt is longer than the model reads.
+        """
+        tails = self._tails(pairs)
+        order, alone = self._in_order(tails)
+        of_trees = sum(len(tree.tokens) for _, tree in trees([tails[place] for place in order], self._nodes))
+        return of_trees + sum(len(self._form.head) + len(tails[place]) for place in alone)
+
+    @property
+    def _nodes(self) -> int:
+        return NODES["cpu" if self.model.device == "cpu" else "gpu"]
+
+    def _in_order(self, tails: list[list[int]]) -> tuple[list[int], list[int]]:
+        """Return the places of the tails that become trees, sorted by their tokens, and of those that do not."""
+        longest = self._window - len(self._form.head) if self.as_trees else 0
+        fit = [place for place, tail in enumerate(tails) if len(tail) <= longest]
+        return sorted(fit, key=tails.__getitem__), [place for place, tail in enumerate(tails) if len(tail) > longest]
 
     def label_one_by_one(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Return the same from a forward pass over each whole prompt: slow, and plain to see."""

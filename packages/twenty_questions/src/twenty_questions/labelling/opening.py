@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from furikaeri_common.configs import config_from
 from twenty_questions.labelling.centring import centred
 from twenty_questions.labelling.definitions import NO_DEFINITIONS, physical_definitions
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
 from twenty_questions.labelling.leaning_files import corrected
 from twenty_questions.labelling.prompts import read_prompt
 
-__all__ = ["open_labeller"]
+__all__ = ["labeller_of", "open_labeller"]
+
+
+def labeller_of(settings: Mapping[str, Any]) -> Labeller:
+    """Open what the document of a `LabellerConfig` says; see `open_labeller`."""
+    return open_labeller(config_from(LabellerConfig, settings, source="the labeller"))
 
 
 def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | None = None) -> Labeller:
@@ -19,7 +26,7 @@ def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | No
 
     Args:
         config: which model, and how it is asked.
-        on_note: told what takes long, such as the conversion of a GGUF file.
+        on_note: told what takes long, such as the conversion of a GGUF file, and which of several servers is set aside.
 
     Raises:
         InputError: if the model, the prompt, the leanings or WordNet cannot be had, or the model cannot say yes or no.
@@ -33,7 +40,7 @@ def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | No
         from furikaeri_common.models.servers import open_server
         from twenty_questions.labelling.server_labeller import server_labeller
 
-        server = open_server(config)
+        server = open_server(config, on_note=on_note)
         try:
             labeller = server_labeller(server, config, prompt, definitions)
         except Exception:

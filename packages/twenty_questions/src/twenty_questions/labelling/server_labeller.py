@@ -53,7 +53,7 @@ _TRIAL = ("cat", "Is it alive?")
 def server_labeller(
     server: ChatServer, config: LabellerConfig, prompt: Prompt, definitions: Definitions = NO_DEFINITIONS
 ) -> ServerLabeller:
-    """Return a labeller that asks a server; one request finds out whether it gives log-probabilities.
+    """Return a labeller that asks a server, or several; one request to each finds out what they give.
 
     Args:
         server: of the model.
@@ -62,7 +62,8 @@ def server_labeller(
         definitions: what a prompt with a place for definitions says of each keyword.
 
     Raises:
-        InputError: if the server is not there, knows no such model, or refuses the key.
+        InputError: if no server is there, one knows no such model or refuses the key, or only some give
+            log-probabilities.
         WorkError: if it answers nothing that can be used.
     """
     with _naming_pairs([_TRIAL]):
@@ -122,7 +123,7 @@ class ServerLabeller:
 
     @property
     def note(self) -> str:
-        """How the answers were read so far, in a sentence."""
+        """How the answers were read so far, in a sentence, and how many each of several servers gave."""
         if self._by_probabilities:
             text = f"{self.name} gives log-probabilities"
             if self._sampled_pairs:
@@ -131,6 +132,8 @@ class ServerLabeller:
             text = f"{self.name} gives no log-probabilities: P(yes) comes from {self._samples} sampled answers a pair"
         if self._sampled_pairs >= _ENOUGH_PAIRS and self._samples > 1 and not self._varied_pairs:
             text += "; no pair's answers differed, so the server may not sample at all"
+        if by_server := self.usage.by_server:
+            text += "; requests: " + ", ".join(f"{count} to {url}" for url, count in by_server.items())
         return text
 
     def label(self, keywords: Sequence[str], questions: Sequence[str]) -> NDArray[np.float32]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -66,15 +65,16 @@ def encode_shard(content: ShardContent) -> bytes:
         MissingExtraError: if polars is not installed.
     """
     pl = _polars()
-    pairs = list(itertools.product(content.keywords, content.questions))
+    rows, columns = len(content.keywords), len(content.questions)
+    keywords = pl.Series("keyword", content.keywords, dtype=pl.String)
+    questions = pl.Series("question", content.questions, dtype=pl.String)
     frame = pl.DataFrame(
-        {
-            "model": [content.model] * len(pairs),
-            "keyword": [keyword for keyword, _ in pairs],
-            "question": [question for _, question in pairs],
-            "p_yes": np.ascontiguousarray(content.p_yes, dtype=np.float32).ravel(),
-        },
-        schema={"model": pl.String, "keyword": pl.String, "question": pl.String, "p_yes": pl.Float32},
+        [
+            pl.repeat(content.model, rows * columns, dtype=pl.String, eager=True).alias("model"),
+            keywords.gather(np.repeat(np.arange(rows), columns)),
+            questions.gather(np.tile(np.arange(columns), rows)),
+            pl.Series("p_yes", np.ascontiguousarray(content.p_yes, dtype=np.float32).ravel()),
+        ]
     )
     stream = io.BytesIO()
     frame.write_parquet(
@@ -82,7 +82,7 @@ def encode_shard(content: ShardContent) -> bytes:
         compression="zstd",
         compression_level=_COMPRESSION_LEVEL,
         statistics=False,
-        row_group_size=max(len(pairs), 1),
+        row_group_size=max(len(frame), 1),
         metadata={
             "furikaeri:format": FORMAT,
             "furikaeri:mark": content.mark,

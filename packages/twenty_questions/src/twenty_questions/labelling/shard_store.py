@@ -6,6 +6,7 @@
         000000.parquet          see `shard_files`
         .000001.claim           a process is at work on it; see `claims`
       .settings/FINGERPRINT     which of the folders these settings led to, so that a finished one needs no model
+      .tasks/                   what workers label by, and what they labelled and is not among the shards yet
       .journal.jsonl            a line for every shard that was labelled: seconds, and what a server asked for it
 
 Names that begin with a dot are no part of the result: they differ between two runs that give the same bits.
@@ -29,7 +30,6 @@ from furikaeri_common.artifacts import read_json, write_json
 from furikaeri_common.documents import fingerprint, jsonable
 from furikaeri_common.errors import InputError, WorkError
 from twenty_questions.labelling.grid import LabelSource, PairGrid
-from twenty_questions.labelling.labeller import Labeller
 from twenty_questions.labelling.shard_files import FORMAT, ShardContent, is_whole, read_shard, write_shard
 
 __all__ = ["ShardStore", "Spent", "append_journal", "create_store", "find_store", "spent_on"]
@@ -122,15 +122,24 @@ def find_store(root: Path, source: LabelSource, grid: PairGrid) -> ShardStore | 
     return store if recipe.get("mark") == store.mark else None
 
 
-def create_store(root: Path, source: LabelSource, grid: PairGrid, labeller: Labeller) -> ShardStore:
+def create_store(
+    root: Path, source: LabelSource, grid: PairGrid, model: str, identity: Mapping[str, Any]
+) -> ShardStore:
     """Return the folder of an open labeller's shards, made if it is missing.
+
+    Args:
+        root: the folder of all shards.
+        source: what led to the labeller.
+        grid: what is labelled.
+        model: the labeller's name.
+        identity: the labeller's own.
 
     Raises:
         InputError: if it cannot be made.
         WorkError: if the disk is full.
     """
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", labeller.name).strip("._")[:60] or "model"
-    store = _store(root, grid, labeller.name, dict(jsonable(labeller.identity)))
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", model).strip("._")[:60] or "model"
+    store = _store(root, grid, model, dict(jsonable(identity)))
     store = ShardStore(root / f"{readable}-{store.mark[:12]}", grid, store.model, store.identity, store.mark)
     write_json(
         store.folder / _RECIPE,

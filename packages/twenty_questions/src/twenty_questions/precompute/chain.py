@@ -20,7 +20,7 @@ import numpy as np
 from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.documents import jsonable
 from furikaeri_common.stages import Stage
-from furikaeri_common.tasks import Progress
+from furikaeri_common.tasks import Engine, Progress
 from twenty_questions.experiments import read_labels
 from twenty_questions.labelling.grid import LabelSource, PairGrid, asked_questions
 from twenty_questions.labelling.label_progress import LabelProgress, require_labelled
@@ -113,6 +113,7 @@ def stages_of(
     folder: Path,
     *,
     open_model: Callable[[LabellerConfig], Labeller],
+    engine: Engine | None = None,
     listener: Listener | None = None,
 ) -> list[Stage]:
     """Return the stages of a recipe.
@@ -121,25 +122,26 @@ def stages_of(
         recipe: what is made.
         folder: the run's.
         open_model: opens a labeller (`labelling.opening.open_labeller`).
+        engine: whose workers write and label, and hold the models; None: this process.
         listener: who is told of progress.
 
     Raises:
         InputError: if a model, a prompt or the gold set is missing.
     """
     layout, told = Layout(folder), listener or Listener()
-    sources = [source_of(model, open_model) for model in recipe.models]
+    sources = [source_of(model, open_model, is_here=engine is None) for model in recipe.models]
     gold = read_labels(Path(recipe.table.gold).expanduser()) if recipe.table.gold else []
     data = data_of(recipe)
 
     def keywords() -> Mapping[str, object]:
-        made = keywords_of(recipe.keywords, layout.requests, seed=recipe.seed, on_progress=told.requests)
+        made = keywords_of(recipe.keywords, layout.requests, seed=recipe.seed, engine=engine, on_progress=told.requests)
         write_keyword_list(layout.keywords, made)
         return {"keywords": len(made), "prior_ratio": float(made.prior.max() / made.prior.min())}
 
     def questions() -> Mapping[str, object]:
         held = read_keyword_list(layout.keywords)
         found = collected_questions(
-            recipe.questions, held, layout.requests, seed=recipe.seed, on_progress=told.requests
+            recipe.questions, held, layout.requests, seed=recipe.seed, engine=engine, on_progress=told.requests
         )
         write_questions(layout.collected, [*found.meaning, *found.letters])
         return {
@@ -159,9 +161,8 @@ def stages_of(
             rows = sample_of(held, recipe.questions.sample, seed=recipe.seed)
             chosen = [held.keywords[row] for row in rows]
             prior = held.prior[rows] / held.prior[rows].sum()
-            table = _table(
-                chosen, prior, meaning, sources[:1], layout.sample, ConsensusConfig(calibration="none"), told.labels
-            )
+            uncalibrated = ConsensusConfig(calibration="none")
+            table = _table(chosen, prior, meaning, sources[:1], layout.sample, uncalibrated, told.labels, engine=engine)
             meaning, labelled = best_questions(table, budget, seed=recipe.seed), table.codes.size
         write_questions(layout.questions, [*meaning, *others])
         return {"questions": len(meaning) + len(others), "meaning": len(meaning), "pairs": labelled}
@@ -177,7 +178,7 @@ def stages_of(
         )
         made = _table(
             held.keywords, held.prior, asked, sources, layout.table / "shards", config, told.labels,
-            shard=recipe.table.shard, gold=gold,
+            shard=recipe.table.shard, gold=gold, engine=engine,
         )  # fmt: skip
         save_table(made, layout.table)
         return {"keywords": len(held), "questions": len(asked), "pairs": len(held) * len(asked_questions(asked))}
@@ -208,10 +209,11 @@ def _table(
     *,
     shard: int = 4,
     gold: Sequence[Any] = (),
+    engine: Engine | None = None,
 ) -> AnswerTable:
     names = tuple(keyword.name for keyword in keywords)
     grid = PairGrid(keywords=names, questions=asked_questions(questions), per_shard=shard)
-    stores = require_labelled(label_pairs(grid, sources, shards, on_progress=on_progress))
+    stores = require_labelled(label_pairs(grid, sources, shards, engine=engine, on_progress=on_progress))
     return labelled_table(
         keywords,
         prior,

@@ -8,8 +8,7 @@ from pathlib import Path
 from furikaeri_common.errors import WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import model_part
-from furikaeri_common.models.writing import open_once
-from furikaeri_common.tasks import Progress, require_all, run_tasks
+from furikaeri_common.tasks import Engine, Progress, require_all, run_tasks
 from twenty_questions.precompute.recipe import (
     KeywordsPart,
     NeighbourWords,
@@ -23,12 +22,18 @@ from twenty_questions.sources.named_lists import read_named_list
 from twenty_questions.sources.shaping import Shaping, shaped
 from twenty_questions.sources.wordnet import read_wordnet
 from twenty_questions.sources.wordnet_lists import words_below, words_near
+from twenty_questions.writers import known_writer, let_writer_go
 
 __all__ = ["keywords_of"]
 
 
 def keywords_of(
-    part: KeywordsPart, store: Path, *, seed: int, on_progress: Callable[[Progress], None] | None = None
+    part: KeywordsPart,
+    store: Path,
+    *,
+    seed: int,
+    engine: Engine | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> KeywordList:
     """Return the keywords of a recipe.
 
@@ -36,6 +41,7 @@ def keywords_of(
         part: what the recipe says of them.
         store: the folder that keeps what models wrote.
         seed: of everything random.
+        engine: where models write; None: this process.
         on_progress: told of requests.
 
     Raises:
@@ -52,7 +58,7 @@ def keywords_of(
                 words_near(read_wordnet(), given, steps=source.steps, num_senses=source.senses, lemmas=source.lemmas)
             )
         elif isinstance(source, WrittenWords):
-            written = _written(source, store / f"keywords-{number}", seed, on_progress)
+            written = _written(source, store / f"keywords-{number}", seed, engine or LocalProcesses(0), on_progress)
             if written is None:
                 continue
             lists.append(written)
@@ -75,16 +81,16 @@ def _shaping(part: KeywordsPart) -> Shaping:
 
 
 def _written(
-    source: WrittenWords, store: Path, seed: int, on_progress: Callable[[Progress], None] | None
+    source: WrittenWords, store: Path, seed: int, engine: Engine, on_progress: Callable[[Progress], None] | None
 ) -> KeywordList | None:
     """Return what a model wrote; None if none of it is a name."""
     given = read_named_list(source.given).keywords
-    writer = open_once(model_part(source))
     try:
-        tasks = shards_of(given, source.how, model_part(source), identity=writer.identity, seed=seed)
-        report = run_tasks(write_shard, tasks, store=store, engine=LocalProcesses(0), on_progress=on_progress)
+        writer = known_writer(model_part(source), store, engine)
+        tasks = shards_of(given, source.how, writer.model, identity=writer.identity, seed=seed)
+        report = run_tasks(write_shard, tasks, store=store, engine=engine, reads=writer.reads, on_progress=on_progress)
         values = require_all(report)
     finally:
-        open_once.cache_clear()
+        let_writer_go()
     named_any = any(sample for value in values for sample in value["samples"])
     return keywords_of_shards(values, source=writer.name) if named_any else None

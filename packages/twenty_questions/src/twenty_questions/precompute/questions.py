@@ -13,8 +13,7 @@ from furikaeri_common.errors import InputError, MissingExtraError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import model_part
 from furikaeri_common.models.places import models_folder
-from furikaeri_common.models.writing import open_once
-from furikaeri_common.tasks import Progress, require_all, run_tasks
+from furikaeri_common.tasks import Engine, Progress, require_all, run_tasks
 from twenty_questions.game_files import game_files, read_all_games
 from twenty_questions.precompute.recipe import QuestionsPart, WrittenQuestions
 from twenty_questions.question_sources.language_model import (
@@ -32,6 +31,7 @@ from twenty_questions.questions import Question
 from twenty_questions.sources.keyword_lists import KeywordList
 from twenty_questions.sources.named_lists import place_of
 from twenty_questions.table import AnswerTable
+from twenty_questions.writers import known_writer, let_writer_go
 
 __all__ = ["Collected", "best_questions", "collected_questions", "sample_of"]
 
@@ -62,6 +62,7 @@ def collected_questions(
     store: Path,
     *,
     seed: int,
+    engine: Engine | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Collected:
     """Return the questions of all of a recipe's sources.
@@ -71,6 +72,7 @@ def collected_questions(
         keywords: which things they are about.
         store: the folder that keeps what models wrote.
         seed: of everything random.
+        engine: where models write; None: this process.
         on_progress: told of requests.
 
     Raises:
@@ -83,7 +85,9 @@ def collected_questions(
         counted += mine(games, least_count=logs.least).questions
     listed = len(counted)
     for number, source in enumerate(part.llm):
-        counted += _written(source, keywords, store / f"questions-{number}", seed, on_progress)
+        counted += _written(
+            source, keywords, store / f"questions-{number}", seed, engine or LocalProcesses(0), on_progress
+        )
     meaning = [one for one in counted if one.question.kind == "table"]
     if not meaning:
         raise InputError("the recipe's sources give no question of meaning", fix="Give more games or lists")
@@ -120,18 +124,17 @@ def _written(
     keywords: KeywordList,
     store: Path,
     seed: int,
+    engine: Engine,
     on_progress: Callable[[Progress], None] | None,
 ) -> Sequence[CountedQuestion]:
     names = [keyword.name for keyword in keywords.keywords]
-    writer = open_once(model_part(source))
     try:
-        tasks = halving_tasks(
-            names, keywords.prior, source.how, model_part(source), identity=writer.identity, seed=seed
-        )
-        report = run_tasks(write_part, tasks, store=store, engine=LocalProcesses(0), on_progress=on_progress)
+        writer = known_writer(model_part(source), store, engine)
+        tasks = halving_tasks(names, keywords.prior, source.how, writer.model, identity=writer.identity, seed=seed)
+        report = run_tasks(write_part, tasks, store=store, engine=engine, reads=writer.reads, on_progress=on_progress)
         texts = [text for value in require_all(report) for text in value["texts"]]
     finally:
-        open_once.cache_clear()
+        let_writer_go()
     shown = shown_names(names, keywords.prior, source.how, seed=seed)
     return collect(texts, shown, least_count=source.least, source=writer.name).questions
 

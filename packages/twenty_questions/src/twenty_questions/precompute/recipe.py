@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from furikaeri_common.configs import config_from
-from furikaeri_common.models.config import ModelConfig
+from furikaeri_common.models.config import Addresses, ModelConfig
 from furikaeri_common.toml_files import read_toml
 from twenty_questions.labelling.calibration_report import Choice
 from twenty_questions.labelling.consensus import Average
@@ -195,7 +195,7 @@ def read_precompute_recipe(name_or_file: str) -> PrecomputeRecipe:
     return config_from(PrecomputeRecipe, {"name": path.stem, **document}, source=name_or_file)
 
 
-def with_models(recipe: PrecomputeRecipe, models: tuple[str, ...], base_url: str = "") -> PrecomputeRecipe:
+def with_models(recipe: PrecomputeRecipe, models: tuple[str, ...], base_url: Addresses = "") -> PrecomputeRecipe:
     """Return a recipe that uses other models: the first one writes, all of them label.
 
     How they are asked stays as the recipe's first model has it. A server's key comes from the usual variable, for the

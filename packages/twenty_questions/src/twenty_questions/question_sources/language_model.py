@@ -17,16 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.configs import config_from
 from furikaeri_common.documents import jsonable
-from furikaeri_common.errors import WorkError
 from furikaeri_common.models.config import Conversation, ModelConfig
 from furikaeri_common.models.usage import usage_of
-from furikaeri_common.models.writing import open_once
 from furikaeri_common.tasks import Task
 from twenty_questions.question_sources.letters import answered_by_rules
 from twenty_questions.question_sources.question_lists import CountedQuestion, clean, normal_form, question_of, unique
 from twenty_questions.words import normalise, spellings
+from twenty_questions.writers import writer_for
 
 __all__ = [
     "REQUESTS_PER_TASK",
@@ -202,9 +200,7 @@ def write_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Returns:
         `texts`: what the model wrote; `usage`: what a server counted meanwhile.
     """
-    writer = open_once(config_from(ModelConfig, inputs["model"], source="the task"))
-    if jsonable(writer.identity) != inputs["identity"]:
-        raise WorkError(f"the model {writer.name} is no longer the one that this run began with")
+    writer = writer_for(inputs)
     before = usage_of(writer)
     texts = writer.write(
         inputs["conversations"],
@@ -212,7 +208,10 @@ def write_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         max_tokens=inputs["max_tokens"],
         temperature=inputs["temperature"],
     )
-    return {"texts": texts, "usage": {name: round(now - before[name], 9) for name, now in usage_of(writer).items()}}
+    return {
+        "texts": texts,
+        "usage": {name: round(now - before.get(name, 0), 9) for name, now in usage_of(writer).items()},
+    }
 
 
 def collect(

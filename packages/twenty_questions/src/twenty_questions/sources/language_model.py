@@ -14,17 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from furikaeri_common.configs import config_from
 from furikaeri_common.documents import jsonable
-from furikaeri_common.errors import WorkError
 from furikaeri_common.models.config import Conversation, ModelConfig, Writer
 from furikaeri_common.models.usage import usage_of
-from furikaeri_common.models.writing import open_once
 from furikaeri_common.tasks import Task
 from twenty_questions.sources.keyword_lists import KeywordList
 from twenty_questions.sources.merging import merge_samples
 from twenty_questions.sources.written_names import clean_names, names_in
 from twenty_questions.words import Keyword
+from twenty_questions.writers import writer_for
 
 __all__ = [
     "LlmConfig",
@@ -165,15 +163,13 @@ def write_shard(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         WorkError: if the model cannot be had, or is another than the one that the task names.
     """
-    writer = open_once(config_from(ModelConfig, inputs["model"], source="the task's model"))
-    if jsonable(writer.identity) != inputs["identity"]:
-        raise WorkError(f"the model {writer.name} is no longer the one that this run began with")
+    writer = writer_for(inputs)
     shown = [[Keyword(names[0], tuple(names[1:])) for names in words] for words in inputs["shown"]]
     before = usage_of(writer)
     texts = write_texts(writer, shown, asked=inputs["asked"], seeds=inputs["seeds"], temperature=inputs["temperature"])
     after = usage_of(writer)
     samples = [names_of(text, words, inputs["asked"]) for text, words in zip(texts, shown, strict=True)]
-    usage = {name: round(after[name] - before[name], 9) for name in after}
+    usage = {name: round(after[name] - before.get(name, 0), 9) for name in after}
     return {"samples": samples, "texts": texts, "usage": usage}
 
 
