@@ -46,6 +46,7 @@ _SAFETENSORS_DTYPES = {
     "F32": "<f4",
     "F64": "<f8",
 }
+_WRITTEN_FIRST = ("I64", "F64", "F32", "I32", "F16", "I8", "U8")
 _LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
 _AGAIN = "Copy or build it again"
 
@@ -192,11 +193,33 @@ def fingerprint_of(path: Path) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write named arrays as one safetensors file, atomically."""
-    import numpy as np
-    from safetensors.numpy import save
+    """Write named arrays as one safetensors file, atomically; the bytes are those of the safetensors library.
 
-    write_bytes(path, save({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}))
+    An array is written from where it lies: that of a large table has no copy in memory.
+
+    Raises:
+        TypeError: if an array is of a type that `map_tensor` does not read.
+    """
+    import numpy as np
+
+    names = {np.dtype(dtype): name for name, dtype in _SAFETENSORS_DTYPES.items()}
+    arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    for name, array in arrays.items():
+        if array.dtype not in names:
+            raise TypeError(f"expected arrays of {', '.join(map(str, names))}, got {name!r} of {array.dtype}")
+    order = sorted(arrays, key=lambda name: (_WRITTEN_FIRST.index(names[arrays[name].dtype]), name))
+    header: dict[str, object] = {}
+    end = 0
+    for name in order:
+        begin, end = end, end + arrays[name].nbytes
+        shape = list(arrays[name].shape)
+        header[name] = {"dtype": names[arrays[name].dtype], "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with atomic_writer(path) as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            stream.write(arrays[name].reshape(-1).view(np.uint8).data)
 
 
 def map_tensor(path: Path, name: str) -> NDArray[Any]:

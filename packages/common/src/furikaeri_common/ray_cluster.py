@@ -1,18 +1,51 @@
-"""The engine of a Ray cluster (io)."""
+"""The engine of a Ray cluster (io).
+
+This process never imports Ray: it starts one that does (`ray_driver`), and speaks with it in JSON lines.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from furikaeri_common.errors import MissingExtraError
-from furikaeri_common.tasks import Pool
+from furikaeri_common.errors import InputError, MissingExtraError, WorkError
+from furikaeri_common.packages import package_versions
+from furikaeri_common.ray_actors import carried_variables
+from furikaeri_common.ray_crew import GO_ON, Order
+from furikaeri_common.task_store import Job, Outcome
+from furikaeri_common.worker_processes import cause_of_death
 
 __all__ = ["RayCluster", "require_ray"]
+
+_GRACE = 15.0  # seconds for the driver to end in order; it gives itself a little less
+
+_START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from furikaeri_common.ray_driver import main
+main()
+"""
+
+_SETTINGS = {
+    # Machines have the same packages installed; Ray would bring `uv run` and the whole working folder there.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Longer than the driver itself waits before it takes the cluster for lost, or Ray would end it at once.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +59,8 @@ class RayCluster:
         gpus: set aside for each; a share such as 0.5 will do.
         memory: bytes set aside for each; 0: none.
         storage: "shared": workers write into the store themselves; "collected": what they made is brought to this
-            machine, which writes it; "auto": shared if every machine is seen to see the store.
+            machine, which writes it, and what they read is brought to them; "auto": shared if every machine is seen to
+            see the store, and what they read is brought to those that are not seen to see it.
         on_note: told in a line where the work is done.
     """
 
@@ -37,11 +71,51 @@ class RayCluster:
     storage: Literal["auto", "shared", "collected"] = "auto"
     on_note: Callable[[str], None] | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"expected workers >= 1, got {self.workers}")
+        if self.gpus < 0 or self.memory < 0:
+            raise ValueError(f"expected gpus and memory >= 0, got {self.gpus} and {self.memory}")
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise InputError(
+                f"{self.gpus:g} GPUs for each task: Ray gives whole ones, or a share of one",
+                fix=f"Ask for {int(self.gpus)} or {int(self.gpus) + 1}",
+            )
+
     @contextlib.contextmanager
-    def start(self, function: str, *, threads: int, tasks: int, store: Path, reads: Sequence[Path]) -> Iterator[Pool]:
-        """Start workers wherever the cluster has room; leaving kills them and whatever they started."""
-        raise NotImplementedError
-        yield
+    def start(
+        self, function: str, *, threads: int, tasks: int, store: Path, reads: Sequence[Path]
+    ) -> Iterator[_ClusterPool]:
+        """Start workers wherever the cluster has room; leaving kills them and whatever they started.
+
+        Raises:
+            MissingExtraError: without Ray.
+            InputError: if the cluster cannot be joined, has no room for a task, or one of its machines differs.
+            WorkError: if the cluster is lost meanwhile.
+        """
+        require_ray()
+        # Ray's sockets lie in it, whose paths must be short.
+        folder = Path(tempfile.mkdtemp(prefix="furikaeri-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        order = Order(
+            address=self.address,
+            folder=str(folder),
+            workers=tasks if self.workers is None else min(self.workers, tasks),
+            cpus=threads,
+            gpus=self.gpus,
+            memory=self.memory,
+            storage=self.storage,
+            store=str(store),
+            reads=[str(path) for path in reads],
+            path=[str(Path(entry).absolute()) for entry in sys.path],
+            variables=carried_variables(),
+            versions=package_versions(),
+        )
+        pool = _ClusterPool(order, self.on_note or (lambda note: None))
+        try:
+            pool.wait_until_ready()
+            yield pool
+        finally:
+            pool.close()
 
 
 def require_ray() -> None:
@@ -52,3 +126,106 @@ def require_ray() -> None:
     """
     if importlib.util.find_spec("ray") is None:
         raise MissingExtraError("--engine ray", distribution="furikaeri-common", extra="ray")
+
+
+class _ClusterPool:
+    """The driver process, and what it has told."""
+
+    def __init__(self, order: Order, on_note: Callable[[str], None]) -> None:
+        self.slots = 0
+        self._address = order.address
+        self._folder = Path(order.folder)
+        self._on_note = on_note
+        self._inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
+        with (self._folder / "driver.log").open("wb") as noise:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=noise,
+                text=True,
+                encoding="utf-8",
+                env={**os.environ, **_SETTINGS},
+                # A session of its own: Ctrl-C at the terminal reaches this process alone, which then ends the driver.
+                start_new_session=True,
+            )
+        self._thread = threading.Thread(target=self._hear, daemon=True)
+        self._thread.start()
+        self._say(order)
+
+    def submit(self, job: Job) -> None:
+        """Hand a job to whichever slot is free first."""
+        self._say(job)
+
+    def wait(self) -> Outcome | None:
+        """Block until some job ends, or the number of slots changes."""
+        while True:
+            what, content = self._next()
+            if what == "outcome":
+                return Outcome(*content)
+            if what == "slots":
+                self.slots = content
+                return None
+
+    def wait_until_ready(self) -> None:
+        """Block until the driver has joined the cluster and seen that its machines will do."""
+        while self._next()[0] != "ready":
+            pass
+
+    def close(self) -> None:
+        """End the driver, and with it every worker; wait until it is gone."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._thread.join()
+            self._process.stdout.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _say(self, what: Order | Job) -> None:
+        assert self._process.stdin is not None
+        # A driver that has just died is reported by the end of its stdout.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(what) + "\n")
+            self._process.stdin.flush()
+
+    def _hear(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._inbox.put(line)
+        self._inbox.put("")
+
+    def _next(self) -> tuple[str, Any]:
+        """Return what the driver tells next; notes are passed on, and what ends the work is raised."""
+        line = self._inbox.get()
+        if not line.endswith("\n"):
+            raise self._cause_of_end()
+        what, content = json.loads(line)
+        if what == "note":
+            self._on_note(content)
+        elif what == "refused":
+            raise InputError(content[0], fix=content[1])
+        elif what == "failed":
+            raise WorkError(content[0], fix=content[1])
+        elif what == "lost":
+            raise self._lost()
+        return what, content
+
+    def _lost(self) -> WorkError:
+        name = f"the Ray cluster at {self._address}" if self._address else "the Ray cluster"
+        return WorkError(f"{name} was lost", fix=GO_ON)
+
+    def _cause_of_end(self) -> WorkError:
+        status = self._process.wait()
+        noise = (self._folder / "driver.log").read_text(errors="replace").splitlines()
+        if any("Failed to connect to GCS" in line for line in noise):
+            return self._lost()
+        tail = " | ".join(" ".join(line.split()) for line in noise[-3:])
+        return WorkError(f"the process that talks to Ray died ({cause_of_death(status)}): {tail}", fix=GO_ON)

@@ -26,6 +26,7 @@ from furikaeri_common.errors import InputError
 from furikaeri_common.processes import is_running
 
 __all__ = [
+    "RESULT",
     "Function",
     "Job",
     "Outcome",
@@ -34,14 +35,17 @@ __all__ = [
     "find_function",
     "fingerprint_of_task",
     "folder_name",
+    "hidden_folder",
     "name_of",
     "perform",
     "read_stored",
+    "record_task",
 ]
 
 Function = Callable[[Mapping[str, Any], Path], Any]
 
-_RESULT = "result.json"
+RESULT = "result.json"
+"""The record of a finished task, in its folder."""
 
 
 class Job(NamedTuple):
@@ -117,23 +121,35 @@ def perform(job: Job, function: Function) -> Outcome:
     The value is stored as JSON, so a tuple comes back as a list; one that JSON cannot hold exactly is an error.
     """
     store = Path(job.store)
-    work = _hidden(store, job.key)
+    work = hidden_folder(store, job.key)
     try:
         work.mkdir(parents=True)
         value = function(json.loads(json.dumps(job.inputs)), work)
         json.dumps(value, allow_nan=False)
-        files = {
-            path.relative_to(work).as_posix(): path.stat().st_size for path in sorted(work.rglob("*")) if path.is_file()
-        }
-        record = {"key": job.key, "fingerprint": job.fingerprint, "function": job.function, "inputs": job.inputs}
-        write_json(work / _RESULT, {**record, "files": files, "value": value})
-        _take_name(work, store, job.key)
+        record_task(job, value, work)
     except (Exception, SystemExit) as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         return Outcome(job.key, text, traceback.format_exc())
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Outcome(job.key, None)
+
+
+def record_task(job: Job, value: Any, work: Path) -> None:
+    """Make a hidden folder with a task's files into the finished task.
+
+    Args:
+        job: as the store is to remember it.
+        value: what the function returned; a JSON value.
+        work: of `hidden_folder`, in the job's store.
+    """
+    store = Path(job.store)
+    files = {
+        path.relative_to(work).as_posix(): path.stat().st_size for path in sorted(work.rglob("*")) if path.is_file()
+    }
+    about = {"key": job.key, "fingerprint": job.fingerprint, "function": job.function, "inputs": job.inputs}
+    write_json(work / RESULT, {**about, "files": files, "value": value})
+    _take_name(work, store, job.key)
 
 
 def read_stored(store: Path, key: str, expected: str) -> Stored | None:
@@ -146,7 +162,7 @@ def read_stored(store: Path, key: str, expected: str) -> Stored | None:
     """
     folder = Path(store) / folder_name(key)
     try:
-        record = read_json(folder / _RESULT)
+        record = read_json(folder / RESULT)
         if record["fingerprint"] != expected:
             return None
         whole = all((folder / name).stat().st_size == size for name, size in record["files"].items())
@@ -168,7 +184,7 @@ def clear_unfinished(store: Path) -> None:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _hidden(store: Path, key: str) -> Path:
+def hidden_folder(store: Path, key: str) -> Path:
     """Return a new name for the folder of a task under way: it says which process of which machine works there."""
     return store / f".{folder_name(key)}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}"
 
@@ -181,7 +197,7 @@ def _take_name(work: Path, store: Path, key: str) -> None:
     """Give a finished folder its name, in place of a stale one."""
     folder = store / folder_name(key)
     if folder.exists():
-        stale = _hidden(store, key)
+        stale = hidden_folder(store, key)
         folder.rename(stale)
         shutil.rmtree(stale, ignore_errors=True)
     work.rename(folder)

@@ -17,7 +17,7 @@ from typing import IO
 
 from furikaeri_common.task_store import Job, Outcome, find_function, perform
 
-__all__ = ["main", "serve"]
+__all__ = ["main", "own_pipes", "serve"]
 
 
 def serve(incoming: IO[str], outgoing: IO[str]) -> None:
@@ -48,11 +48,19 @@ def _attempt(job: Job) -> Outcome:
     return perform(job, function)
 
 
-def main() -> None:
-    """Serve the parent process, keeping its two pipes from the tasks."""
+def own_pipes() -> tuple[IO[str], IO[str]]:
+    """Return the pipes from and to the parent, which nobody else in this process then finds at 0 and 1.
+
+    What is read from stdin ends at once, and what is printed on stdout goes to stderr.
+    """
     incoming = os.fdopen(os.dup(0), encoding="utf-8")
     outgoing = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    serve(incoming, outgoing)
+    return incoming, outgoing
+
+
+def main() -> None:
+    """Serve the parent process, keeping its two pipes from the tasks."""
+    serve(*own_pipes())

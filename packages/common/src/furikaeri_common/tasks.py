@@ -101,19 +101,19 @@ class Progress(NamedTuple):
 
 
 class Pool(Protocol):
-    """Workers that are up. `wait` returns the next outcome of any job that was submitted."""
+    """Workers that are up, or come and go."""
 
     @property
     def slots(self) -> int:
-        """How many jobs it can hold at once."""
+        """How many jobs it can hold at once; 0 for a while where every worker is lost or still to come."""
         ...
 
     def submit(self, job: Job) -> None:
         """Hand over a job; at most `slots` may be under way."""
         ...
 
-    def wait(self) -> Outcome:
-        """Block until some job ends."""
+    def wait(self) -> Outcome | None:
+        """Block until some job ends, or, for None, until the number of slots has changed."""
         ...
 
 
@@ -201,7 +201,7 @@ def run_tasks(
     attempts = dict.fromkeys((job.key for job in waiting), 0)
     losses = dict.fromkeys(attempts, 0)
     # Closed on every way out, or the workers would live as long as the traceback of what went wrong.
-    found = [Path(path).resolve() for path in reads]
+    found = [Path(path).absolute() for path in reads]
     with contextlib.closing(_outcomes(engine, name_of(function), threads, waiting, Path(store), found)) as outcomes:
         for key, error, trace, is_lost in outcomes:
             attempts[key] += 1
@@ -268,8 +268,10 @@ def _outcomes(
                 while waiting and under_way < pool.slots:
                     pool.submit(waiting.popleft())
                     under_way += 1
-                yield pool.wait()
-                under_way -= 1
+                outcome = pool.wait()
+                if outcome is not None:
+                    under_way -= 1
+                    yield outcome
     finally:
         clear_unfinished(store)
 

@@ -1,0 +1,273 @@
+"""Machines and slots for one call of the engine (io): who is there, who will do, and where there is room."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.ray_machines import Machine, Need, Read, Unfit, in_words, lay_out, look_at, meet, sees_store
+from furikaeri_common.ray_slots import Slot, SlotPlan
+from furikaeri_common.task_store import Job, Outcome
+
+__all__ = ["GO_ON", "Crew", "Order", "fill", "follow_cluster", "gather", "mind_room", "note_change", "take_on"]
+
+GO_ON = "What is finished is kept: run the same command on a new cluster to go on"
+"""What to do when a cluster is of no more use."""
+
+_MIB = 2**20
+_ROOM_WITHIN = 120.0  # seconds that no machine at all may have room for a task
+_FAILURES = 3  # slots in a row that may fail to come up on a machine
+
+
+class Order(NamedTuple):
+    """What the command asks for; plain values, so that it travels as JSON.
+
+    Args:
+        address: of the cluster; "": one that is found, or a new one on this machine.
+        folder: for files of this process.
+        workers: slots at most.
+        cpus: of each task.
+        gpus: of each task.
+        memory: bytes of each task, 0: not declared.
+        storage: see `RayCluster`.
+        store: the folder of finished tasks.
+        reads: absolute paths of what tasks read.
+        path: `sys.path` of the command.
+        variables: environment variables that tasks may need.
+        versions: of the packages here.
+    """
+
+    address: str
+    folder: str
+    workers: int
+    cpus: int
+    gpus: float
+    memory: int
+    storage: Literal["auto", "shared", "collected"]
+    store: str
+    reads: list[str]
+    path: list[str]
+    variables: dict[str, str]
+    versions: dict[str, str]
+
+    @property
+    def need(self) -> Need:
+        """What Ray sets aside for a task."""
+        return Need(self.cpus, self.gpus, self.memory)
+
+
+@dataclass
+class Crew:
+    """All that works for one order; only the driver's main thread changes it.
+
+    Args:
+        order: what is wanted.
+        tell: tells the command; from any thread.
+        events: what the main thread is to do, by name and content.
+        own: Ray's name of this machine.
+        reads: what tasks read.
+        collected: whether what tasks make is brought here.
+        machines: by Ray's name, the fit and the others.
+        jobs: that no slot has taken yet.
+    """
+
+    order: Order
+    tell: Callable[[str, object], None]
+    events: queue.SimpleQueue[tuple[str, Any]]
+    own: str
+    reads: list[Read]
+    collected: bool = False
+    machines: dict[str, Machine] = field(default_factory=dict)
+    jobs: queue.SimpleQueue[Job | None] = field(default_factory=queue.SimpleQueue)
+    told_slots: int = 0
+    has_told_of_waiting: bool = False
+    without_room_since: float | None = None
+
+    @property
+    def slots(self) -> list[Slot]:
+        """Those that run or are about to."""
+        return [slot for machine in self.machines.values() for slot in machine.slots]
+
+
+def gather(crew: Crew, address: str) -> str:
+    """Look at every machine of the cluster, and say what there is.
+
+    Raises:
+        InputError: if one of them will not do, or none has room for a task.
+    """
+    order = crew.order
+    for node in _alive():
+        machine = meet(node, own=crew.own)
+        crew.machines[machine.id] = machine
+    machines = list(crew.machines.values())
+    for machine in machines:
+        try:
+            look_at(machine, order.versions, crew.reads, order.store, trust=order.storage != "collected")
+        except Unfit as error:
+            if machine.id in {node["NodeID"] for node in _alive()}:
+                raise InputError(str(error), fix=error.fix) from error
+            del crew.machines[machine.id]
+    machines = list(crew.machines.values())
+    rooms = {machine: order.need.room_in(machine.resources) for machine in machines}
+    if not any(rooms.values()):
+        raise InputError(_no_room(order.need, machines), fix="Ask for less, or add a machine to the cluster")
+    seeing = sees_store(machines, Path(order.store)) if order.storage != "collected" else []
+    crew.collected = len(seeing) < len(machines)
+    if crew.collected and order.storage == "shared":
+        blind = next(machine for machine in machines if machine not in seeing)
+        raise InputError(
+            f"{order.store}: is not seen by the Ray machine {blind.name}", fix="Choose a folder that all machines see"
+        )
+    threading.Thread(target=_make_fit, args=(crew, machines), daemon=True).start()
+    return _about(address, min(sum(rooms.values()), order.workers), machines, crew.reads, crew.collected)
+
+
+def _alive() -> list[dict[str, Any]]:
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _about(address: str, slots: int, machines: list[Machine], reads: list[Read], collected: bool) -> str:
+    def count(number: int, what: str) -> str:
+        return f"{number} {what}{'s' * (number != 1)}"
+
+    where = f"Ray at {address}: {count(len(machines), 'machine')}" if address else "Ray on this machine"
+    facts = [f"{where}{', ' if address else ': '}{count(slots, 'task')} at once"]
+    if collected:
+        facts.append("results are collected here")
+    elif len(machines) > 1:
+        facts.append("all see the results' folder")
+    lacking = [machine for machine in machines if machine.lacks]
+    if lacking:
+        size = sum(reads[number].holds.size for number in {index for machine in lacking for index in machine.lacks})
+        facts.append(f"{size / _MIB:.1f} MiB of inputs go to {count(len(lacking), 'machine')}")
+    return "; ".join(facts)
+
+
+def _no_room(need: Need, machines: list[Machine]) -> str:
+    largest = max(
+        (machine.resources for machine in machines),
+        key=lambda has: (has.get("GPU", 0), has.get("CPU", 0), has.get("memory", 0)),
+    )
+    has = in_words(
+        largest.get("CPU", 0), largest.get("GPU", 0), largest.get("memory", 0), bool(need.gpus), bool(need.memory)
+    )
+    return f"a task needs {need.text()}, and no machine of the Ray cluster has that; the largest has {has}"
+
+
+def _make_fit(crew: Crew, machines: list[Machine]) -> None:
+    """Bring machines what they lack, and let them have work; called in a thread of its own."""
+    reasons = lay_out(machines, crew.reads, crew.order.store, mirrored=crew.collected)
+    for machine in reasons:
+        machine.keeper.clear.remote()  # what it has of them is of no use
+    failed = {m: f"inputs cannot be brought to the Ray machine {m.name} ({why})" for m, why in reasons.items()}
+    crew.events.put(("laid out", (machines, failed)))
+
+
+def _admit(crew: Crew, machine: Machine) -> None:
+    """Look at a machine that has joined, as at those that were there; called in a thread of its own."""
+    order = crew.order
+    try:
+        look_at(machine, order.versions, crew.reads, order.store, trust=order.storage != "collected")
+        if not crew.collected and not sees_store([machine], Path(order.store)):
+            raise Unfit(f"the Ray machine {machine.name} does not see {order.store}")
+    except Unfit as error:
+        crew.events.put(("laid out", ([machine], {machine: str(error)})))
+        return
+    _make_fit(crew, [machine])
+
+
+def take_on(crew: Crew, machines: list[Machine], failed: dict[Machine, str]) -> None:
+    """Let machines have work, but for those that could not be made fit, with the reason."""
+    for machine in machines:
+        machine.is_fit = machine not in failed
+        if machine in failed and machine.id in crew.machines:
+            crew.tell("note", f"{failed[machine]}; it gets no work")
+
+
+def note_change(crew: Crew, slot: Slot) -> None:
+    """Count a slot that came up or ended, and tell the command how many there are."""
+    machine = slot.machine
+    if slot.state == "up":
+        machine.failures = 0
+    elif slot in machine.slots:
+        machine.slots.remove(slot)
+        machine.failures += bool(slot.problem)
+        if machine.failures == _FAILURES and machine.is_fit:
+            machine.is_fit = False
+            crew.tell("note", f"the Ray machine {machine.name} gets no more work ({slot.problem})")
+    up = sum(slot.state == "up" for slot in crew.slots)
+    if up != crew.told_slots:
+        crew.told_slots = up
+        crew.tell("slots", up)
+
+
+def follow_cluster(crew: Crew) -> bool:
+    """Let go of machines that left, and look at those that joined; False when this machine is none of them any more."""
+    alive = {str(node["NodeID"]): node for node in _alive()}
+    if crew.own not in alive:
+        return False
+    for name in set(crew.machines) - set(alive):
+        gone = crew.machines.pop(name)
+        for slot in gone.slots:
+            crew.events.put(("slot", slot))
+    for name in set(alive) - set(crew.machines):
+        machine = meet(alive[name], own=crew.own)
+        crew.machines[name] = machine
+        threading.Thread(target=_admit, args=(crew, machine), daemon=True).start()
+    return True
+
+
+def fill(crew: Crew) -> None:
+    """Start a slot wherever a task fits, the roomiest machine first, until there are as many as asked for."""
+    from ray._private.state import available_resources_per_node
+
+    need, available = crew.order.need, available_resources_per_node()
+
+    def room(machine: Machine) -> int:
+        starting = sum(slot.state == "starting" for slot in machine.slots)
+        free = need.room_in(available.get(machine.id, {})) - starting
+        return min(free, need.room_in(machine.resources) - len(machine.slots)) if machine.is_fit else 0
+
+    while len(crew.slots) < crew.order.workers and crew.machines:
+        machine = max(crew.machines.values(), key=room)
+        if room(machine) <= 0:
+            return
+        machine.slots.append(_slot_on(crew, machine))
+
+
+def _slot_on(crew: Crew, machine: Machine) -> Slot:
+    order = crew.order
+    plan = SlotPlan(order.need, tuple(order.path), order.variables, str(Path.cwd()), crew.collected)
+    carried = [read for number, read in enumerate(crew.reads) if crew.collected or number in machine.lacks]
+    names = list(dict.fromkeys(name for read in carried for name in (read.path, read.real)))
+
+    def tell(outcome: Outcome) -> None:
+        crew.tell("outcome", outcome)
+
+    return Slot(machine, plan, names, crew.jobs, tell, lambda slot: crew.events.put(("slot", slot)))
+
+
+def mind_room(crew: Crew) -> None:
+    """Say once that all room is taken by others; give up when no machine could ever have any.
+
+    Raises:
+        WorkError: then.
+    """
+    hopeful = [m for m in crew.machines.values() if m.is_fit or not m.scratch]
+    if crew.slots or any(crew.order.need.room_in(machine.resources) for machine in hopeful):
+        crew.without_room_since = None
+        if not crew.slots and not crew.has_told_of_waiting and all(machine.is_fit for machine in hopeful):
+            crew.has_told_of_waiting = True
+            crew.tell("note", "every machine of the Ray cluster is taken; waiting for room")
+        return
+    crew.without_room_since = crew.without_room_since or time.monotonic()
+    if time.monotonic() - crew.without_room_since > _ROOM_WITHIN:
+        raise WorkError("no machine of the Ray cluster has room for a task any more", fix=GO_ON)

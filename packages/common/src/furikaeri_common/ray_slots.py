@@ -1,0 +1,170 @@
+"""One place for a task on a machine of the cluster (io): an actor, and the thread here that keeps it busy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from furikaeri_common.carried_files import Piece, write_piece
+from furikaeri_common.ray_actors import Made, TaskSlot
+from furikaeri_common.ray_machines import reason_of
+from furikaeri_common.task_store import Job, Outcome, hidden_folder, read_stored, record_task
+
+if TYPE_CHECKING:
+    from furikaeri_common.ray_machines import Machine, Need
+
+__all__ = ["Slot", "SlotPlan", "collect"]
+
+_UNTIL_SEEN = (0.0, 0.1, 0.3, 1.0, 3.0, 6.0)  # seconds to wait, in turn, for what another machine has written
+
+
+class SlotPlan(NamedTuple):
+    """What every slot is made with.
+
+    Args:
+        need: of a task.
+        path: `sys.path` of the command.
+        variables: that tasks may need.
+        folder: where the command stands.
+        collected: whether what tasks make is brought here.
+    """
+
+    need: Need
+    path: tuple[str, ...]
+    variables: dict[str, str]
+    folder: str
+    collected: bool
+
+
+class Slot:
+    """An actor that holds a worker process; its thread takes jobs from a queue that all slots share.
+
+    Args:
+        machine: where.
+        plan: how.
+        renamed_below: absolute paths whose copies tasks are to find in the machine's scratch folder.
+        jobs: None ends a slot.
+        tell: called from the thread with every outcome.
+        changed: called from the thread when the slot comes up or ends.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        plan: SlotPlan,
+        renamed_below: list[str],
+        jobs: queue.SimpleQueue[Job | None],
+        tell: Callable[[Outcome], None],
+        changed: Callable[[Slot], None],
+    ) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self.machine = machine
+        self.state: Literal["starting", "up", "ended"] = "starting"
+        self.problem = ""
+        self._plan = plan
+        self._jobs, self._tell, self._changed = jobs, tell, changed
+        cpus, gpus, memory = plan.need
+        actor: Any = ray.remote(TaskSlot)
+        self.actor = actor.options(
+            num_cpus=cpus,
+            num_gpus=gpus,
+            **({"memory": memory} if memory else {}),
+            # Beside the job, one call that ends it.
+            max_concurrency=2,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(machine.id, soft=False),
+        ).remote(cpus, plan.path, plan.variables, plan.folder, machine.scratch, renamed_below, plan.collected)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        import ray
+
+        try:
+            ray.get(self.actor.ready.remote())
+            self._become("up")
+            while (job := self._jobs.get()) is not None:
+                outcome = self._attempt(job)
+                if outcome.is_lost:
+                    self._become("ended")
+                self._tell(outcome)
+                if outcome.is_lost:
+                    return
+        except ray.exceptions.RayError as error:
+            self.problem = reason_of(error)
+        self._become("ended")
+
+    def _become(self, state: Literal["up", "ended"]) -> None:
+        import ray
+
+        if state == "ended":
+            # It may be out of reach and still at work: then its job is not handed to another while this one has it.
+            with contextlib.suppress(Exception):
+                ray.kill(self.actor)
+        self.state = state
+        self._changed(self)
+
+    def _attempt(self, job: Job) -> Outcome:
+        import ray
+
+        try:
+            made: Made = ray.get(self.actor.perform.remote(job))
+            if made.outcome.error is not None:
+                return made.outcome
+            if self._plan.collected:
+                return collect(job, made.value, self._packets() if made.has_files else iter(()))
+            _wait_until_seen(job)
+            return made.outcome
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+            return Outcome(job.key, f"lost on the Ray machine {self.machine.name} ({reason_of(error)})", is_lost=True)
+        except ray.exceptions.RayError as error:
+            return Outcome(job.key, f"on {self.machine.name}: {reason_of(error)}", str(error))
+
+    def _packets(self) -> Iterator[list[Piece]]:
+        """Yield what the last job made; while one packet is written here, the next is on its way."""
+        import ray
+
+        coming = self.actor.next_packet.remote()
+        while packet := ray.get(coming):
+            coming = self.actor.next_packet.remote()
+            yield packet
+
+
+def collect(job: Job, value: Any, made: Iterator[list[Piece]]) -> Outcome:
+    """Record a task that was performed on another machine, as if it had been performed here.
+
+    Args:
+        job: with its inputs as they are named here.
+        value: what the function returned.
+        made: its files.
+    """
+    work = hidden_folder(Path(job.store), job.key)
+    # A second slot of this process never works on the same task, so the name is ours alone.
+    try:
+        work.mkdir(parents=True)
+        for packet in made:
+            for piece in packet:
+                write_piece(work, Piece(*piece))
+        record_task(job, value, work)
+    except (OSError, ValueError) as error:
+        return Outcome(job.key, " ".join(f"what it made cannot be stored here ({error})".split()))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Outcome(job.key, None)
+
+
+def _wait_until_seen(job: Job) -> None:
+    """Wait until the result is seen here: a network file system may remember for a while that it was not there."""
+    for seconds in _UNTIL_SEEN:
+        time.sleep(seconds)
+        with contextlib.suppress(OSError):
+            os.close(os.open(job.store, os.O_RDONLY))  # opening a folder asks the server for its present state
+        if read_stored(Path(job.store), job.key, job.fingerprint) is not None:
+            return
