@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.alphabetical_players import (
     find_soonest,
     guess_the_split_word,
@@ -40,6 +41,7 @@ from twenty_questions.word_files import read_words
 
 GROUPS = ((3_000, 0.60), (30_000, 0.25), (100_000, 0.10), (867_000, 0.05))
 ROUNDS = 20
+LOST_AT_MOST = 0.15  # rounds above the limit, for a vocabulary's own prior
 RIVALS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.int64]]] = {
     "public_agent_alpha": public_agent_alpha,
     "guess_the_split_word": guess_the_split_word,
@@ -144,6 +146,41 @@ def main() -> None:
     else:
         reports = [measure(made_up(seed), options.draws, seed) for seed in range(options.seeds)]
     print(json.dumps(reports, indent=2))
+    tell_figures(_figures(reports, LOST_AT_MOST if options.words else None))
+
+
+def _figures(reports: Sequence[dict[str, Any]], lost_at_most: float | None) -> list[Figure]:
+    """Return what is told of the reports: their means, beside the rival that comes nearest to ours."""
+    size = f"{reports[0]['words']:,} words"
+
+    def mean(name: str, value: str) -> float:
+        return float(np.mean([report[name][value] for report in reports]))
+
+    figures = []
+    for what, ours, value, unit, better in (
+        ("rounds above the limit", "find_soonest", "lost", "rounds", "less"),
+        ("found in 20 rounds", "find_soonest_in_20", "found_in_20", "%", "more"),
+        ("mean reward", "find_soonest_in_20", "reward", "", "more"),
+    ):
+        by, times = ("lost", 1) if value == "lost" else ("rounds", 100 if unit == "%" else 1)
+        rival = min(RIVALS, key=lambda name: mean(name, by))
+        for name in (rival, "public_agent_alpha"):
+            against = name.replace("_", " ")
+            title = f"{what}, {size} drawn from the prior" + ("" if name == rival else ", beside the public agent")
+            values = (times * mean(ours, value), unit, times * mean(name, value), against)
+            limit = lost_at_most if value == "lost" and name == rival else None
+            figures.append(Figure(title, *values, limit=limit, better=better, exact=True))
+    if "of_secrets" in reports[0]["find_soonest_in_20"]:
+        own, theirs = (reports[0][name]["of_secrets"] for name in ("find_soonest_in_20", "halve_and_guess_best"))
+        figures.append(
+            Figure(
+                f"mean reward, the given names among {size}",
+                *(own["reward"], "", theirs["reward"], "halve and guess best"),
+                better="more",
+                exact=True,
+            )
+        )
+    return figures
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion.data.dataset import open_lesions
 from isic_lesion.data.schema import NUMERIC_COLUMNS
 from isic_lesion.features import Feature, FeatureSet, compute, fit_population, full, write_features
@@ -41,6 +42,7 @@ from isic_lesion.features.lesion import CATEGORIES
 from isic_lesion.features.population import Population, fit_rows
 
 ROWS, PATIENTS, MOST_LESIONS = 401_059, 1_042, 9_184
+FASTER, MOST_GB = 4, 5.0  # than pandas; of memory
 PLACE = ["patient_id", "tbp_lv_location"]
 
 
@@ -296,6 +298,26 @@ def main() -> None:
     theirs = told["beside_pandas"]["pandas_whole_set_cpu_seconds"]
     told["cpu_ratio_whole_set"] = round(theirs / told["whole"]["computing_alone_1_thread"]["cpu_seconds"], 1)
     print(json.dumps(told, indent=2))
+    whole, size = told["whole"], f"{len(rows):,} lesions"
+    features = f"{whole['computing_alone_1_thread']['features']:,} features of {size}"
+    is_whole = len(rows) >= ROWS
+    against = "pandas" if given.all_measures else f"pandas, from {given.measures} measures"
+    tell_figures(
+        [
+            Figure(
+                f"computing {features}, the processor's time",
+                *(whole["computing_alone_1_thread"]["cpu_seconds"], "s", theirs, against),
+                limit=theirs / FASTER if is_whole else None,
+            ),
+            Figure(f"computing and writing all {whole['features']:,} features of {size}", whole["seconds"], "s"),
+            Figure(
+                f"peak memory of computing and writing them, {size}",
+                whole["peak_memory_gb"],
+                "GB",
+                limit=MOST_GB if is_whole else None,
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":

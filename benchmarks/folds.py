@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion.folds.balance import balance_groups, imbalance
 
 PATIENTS, LESIONS, MALIGNANT, WITH_MALIGNANT, MOST, FOLDS = 1_042, 401_059, 393, 259, 9_184, 5
@@ -70,6 +71,14 @@ def main() -> None:
     ours = measure(counts, lambda of, seed: balance_groups(of, FOLDS, seed), seeds)
     theirs = measure(counts, by_scikit_learn, seeds)
     ratio = round(theirs["spread"] / ours["spread"], 2)
+    size = f"{PATIENTS:,} patients in {FOLDS} folds"
+    other = "scikit-learn's StratifiedGroupKFold"
+    tell_figures(
+        [
+            Figure(f"spread of {size}", ours["spread"], "", theirs["spread"], other, exact=True),
+            Figure(f"dealing {size}", ours["seconds"], "s", theirs["seconds"], other),
+        ]
+    )
     print(
         json.dumps(
             {"lesions": int(counts.sum()), "ours": ours, "scikit_learn": theirs, "spread_ratio": ratio}, indent=2

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion.metrics.bootstrap import partial_auc_of_resamples
 from isic_lesion.metrics.by_group import auc_expr, partial_auc_expr
 
@@ -122,6 +123,15 @@ def main() -> None:
         },
     }
     print(json.dumps(document, indent=2))
+    other = f"scikit-learn, from {arguments.theirs} resamples"
+    tell_figures(
+        [
+            Figure(
+                f"both areas of {GROUPS} groups, {LESIONS:,} lesions", ours, "s", theirs, "scikit-learn, one by one"
+            ),
+            Figure(f"{RESAMPLES:,} resamples of {PATIENTS:,} patients", ours_resampled, "s", theirs_resampled, other),
+        ]
+    )
 
 
 if __name__ == "__main__":

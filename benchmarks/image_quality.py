@@ -23,6 +23,7 @@ from typing import Any
 
 import polars as pl
 
+from furikaeri_common.figures import Figure, tell_figures
 from furikaeri_common.local_processes import LocalProcesses
 from isic_lesion.folds.dealing import Folds, assign_patient_folds
 from isic_lesion.image_models.config import ImageConfig
@@ -119,6 +120,31 @@ def put_aside(rows: ImageRows, config: ImageConfig, folder: Path, workers: int) 
     return [*found, {"networks": "folds less all", "pauc": gain.value, "low": gain.low, "high": gain.high}]
 
 
+def _told(found: dict[str, Any], name: str) -> list[Figure]:
+    """Return what is told: each variant beside another, and the speed of training."""
+    told = []
+    of = {one["model"]: one for one in found.get("folds", [])}
+    if of:
+        first = of["lesion-id"]
+        size = f"{name}, {found['lesions']:,} crops, {first['malignant']} malignant"
+        for other, what, against in (
+            ("no-lesion-id", "what the lesion_id loss brings", "without it"),
+            ("from-scratch", "what the weights bring", "random weights"),
+        ):
+            values = (first["pooled"]["pauc"], "", of[other]["pooled"]["pauc"], against)
+            told.append(Figure(f"pooled pAUC of {size}, {what}", *values, better="more", exact=True))
+        told += [
+            Figure(f"training {name}", first["images_per_second"], "images/s", better="more"),
+            Figure(f"peak memory of training {name}", first["peak_gib"], "GiB"),
+        ]
+    by = {one["networks"]: one for one in found.get("held_out", [])}
+    if by:
+        size = f"{by['all']['malignant']} malignant put aside"
+        values = (by["all"]["pauc"], "", by["folds"]["pauc"], "the mean of five networks")
+        told.append(Figure(f"pAUC of one {name} of all rows, {size}", *values, better="more", exact=True))
+    return told
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("metadata", type=Path)
@@ -140,6 +166,7 @@ def main() -> None:
         found["folds"] = in_folds(rows, variants(config), options.folder, options.workers)
     if options.only != "folds":
         found["held_out"] = put_aside(rows, config, options.folder, options.workers)
+    tell_figures(_told(found, config.name))
     if options.json:
         print(json.dumps(found, indent=1))
         return

@@ -21,6 +21,7 @@ from typing import Any
 
 import polars as pl
 
+from furikaeri_common.figures import Figure, tell_figures
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.stages import run_stages
 from isic_lesion.data.dataset import Lesions, open_lesions
@@ -94,6 +95,16 @@ def main() -> None:
         without["target"], using["score"], without["score"], without["owner"].to_numpy(), seed=options.seed
     )
     found["gain"] = {"pauc": gain.value, "low": gain.low, "high": gain.high}
+    tell_figures(
+        [
+            Figure(
+                f"pAUC of the stack with image scores, {found['lesions']:,} lesions, {found['malignant']} malignant",
+                *(found["with"]["stack"]["pauc"], "", found["without"]["stack"]["pauc"], "without"),
+                better="more",
+                exact=True,
+            )
+        ]
+    )
     if options.json:
         print(json.dumps(found, indent=1))
         return

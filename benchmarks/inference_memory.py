@@ -17,15 +17,18 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion.boosters.booster import fit
 from isic_lesion.boosters.files import SUFFIXES, load_booster, save_booster
 from isic_lesion.boosters.presets import PRESETS
 from isic_lesion.table_models.inference import predict_in_chunks
 
 BLOCK = 10_000
+FLAT = 1.2  # times the peak of the fewest rows
 
 
 def rows_between(begin: int, end: int, width: int) -> np.ndarray:
@@ -52,7 +55,7 @@ def measure(model: Path, rows: int, width: int, chunk: int) -> None:
     print(json.dumps({"mb": round(peak_mb(), 1), "digest": hashlib.sha256(scores.tobytes()).hexdigest()}))
 
 
-def in_process(*arguments: object) -> dict[str, object]:
+def in_process(*arguments: object) -> dict[str, Any]:
     """Measure in a process of its own."""
     command = [sys.executable, __file__, "--measure", *map(str, arguments)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -84,7 +87,7 @@ def main() -> None:
                 chunks = in_process(model, rows, options.features, options.chunk)
                 whole = in_process(model, rows, options.features, rows)
                 assert chunks["digest"] == whole["digest"], f"{library}: {rows} rows in chunks score otherwise"
-                ratio = round(float(str(whole["mb"])) / float(str(chunks["mb"])), 2)
+                ratio = round(whole["mb"] / chunks["mb"], 2)
                 figures.append(
                     {
                         "library": library,
@@ -94,6 +97,22 @@ def main() -> None:
                         "ratio": ratio,
                     }
                 )
+    told = []
+    for library in ("xgboost", "lightgbm"):
+        of = {row["rows"]: row for row in figures if row["library"] == library}
+        least, most = of[min(of)], of[max(of)]
+        told += [
+            Figure(
+                f"scoring {max(of):,} rows by {library}, peak of the process",
+                *(most["chunks_mb"], "MB", most["whole_mb"], "in one pass"),
+            ),
+            Figure(
+                f"growth of the peak from {min(of):,} to {max(of):,} rows, {library}",
+                *(most["chunks_mb"] / least["chunks_mb"], "x", most["whole_mb"] / least["whole_mb"], "in one pass"),
+                limit=FLAT,
+            ),
+        ]
+    tell_figures(told)
     print(json.dumps({"features": options.features, "chunk_rows": options.chunk, "figures": figures}, indent=2))
 
 

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.belief import Answer, entropy_bits
 from twenty_questions.bisection import WordList
 from twenty_questions.joint import guesser
@@ -35,6 +36,7 @@ from twenty_questions.spelling_questions import letter_questions
 from twenty_questions.table import builtin_table
 
 AIM_MS = 50.0
+AIM_WORDS = 1_000_000  # up to which the aim holds
 SYLLABLES = np.array([a + b for a in "bcdfghklmnprstvw" for b in "aeiou"][::2])
 
 
@@ -129,8 +131,8 @@ def naive_ms(universe: Universe, state: JointState, sample: int) -> tuple[float,
     return (time.process_time() - start) / sample * count * 1e3, count
 
 
-def measure(num_words: int, rounds: int, seed: int) -> None:
-    """Print the figures for one size."""
+def measure(num_words: int, rounds: int, seed: int) -> list[Figure]:
+    """Print the figures for one size, and return the chief of them."""
     started = time.perf_counter()
     words = made_up(num_words, seed)
     made = time.perf_counter()
@@ -171,6 +173,20 @@ def measure(num_words: int, rounds: int, seed: int) -> None:
     naive, candidates = naive_ms(universe, guesser.start(universe, config), sample=3)
     typical = statistics.median(parts["question"])
     print(f"  naive choice among {candidates} candidates: {naive / 1e3:.1f} s, {naive / typical:.0f} times ours")
+    size = f"{num_words:,} words"
+    return [
+        Figure(
+            f"worst of {len(parts['move'])} moves, {size}",
+            worst,
+            "ms",
+            limit=AIM_MS if num_words <= AIM_WORDS else None,
+        ),
+        Figure(f"a move, {size}, median", statistics.median(parts["move"]), "ms"),
+        Figure(
+            f"choosing among {candidates} questions, {size}, median",
+            *(typical, "ms", naive, "a posterior of all words for each answer, from 3 of them"),
+        ),
+    ]
 
 
 def main() -> None:
@@ -180,8 +196,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=19, help="rounds of the guesser's own games")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    for num_words in given.words:
-        measure(num_words, given.rounds, given.seed)
+    figures = [figure for size in given.words for figure in measure(size, given.rounds, given.seed)]
+    tell_figures(figures)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.sources.merging import merge_samples
 from twenty_questions.sources.neighbours import wordnet_neighbours
 from twenty_questions.sources.public_list import read_public_list
@@ -23,6 +24,7 @@ from twenty_questions.sources.wordnet import WordNet, descendants, find_synset, 
 from twenty_questions.words import Keyword, normalise, spellings
 
 ROOT = "physical_entity.n.01"
+ORIGINAL = 46.0  # per cent, as the team told of its 35,000 words
 SPLITS = range(5)
 
 
@@ -80,6 +82,29 @@ def main() -> None:
     public = read_public_list().keywords
     wordnet = read_wordnet(arguments.wordnet)
     figures = {"descendants": descendant_figures(wordnet, public), "neighbours": neighbour_figures(wordnet, public)}
+    tell_figures(
+        [
+            *(
+                Figure(
+                    f"recall of the public list by {row['words']:,} words below {ROOT} ({row['lemmas']} lemmas"
+                    f"{', instances too' if row['instances'] else ''})",
+                    *(100 * float(str(row["game, alts"])), "%", ORIGINAL, "the original's at 35,000 words, as told"),
+                    better="more",
+                    exact=True,
+                )
+                for row in figures["descendants"]
+            ),
+            *(
+                Figure(
+                    f"recall of the other half by neighbours of one half, {row['steps']} steps",
+                    *(100 * float(str(row["game, alts"])), "%"),
+                    better="more",
+                    exact=True,
+                )
+                for row in figures["neighbours"]
+            ),
+        ]
+    )
     if arguments.json:
         print(json.dumps({"public words": len(public), **figures}, indent=2))
         return

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.precompute_table import precompute_table
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.labelling.labelled_table import ConsensusConfig
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
 from twenty_questions.questions import Question, letter
@@ -146,6 +147,12 @@ def main() -> None:
         print(f"{len(often)} shards labelled {sum(often.values())} times: {again} again, for {struck} kills")
         remains = [path.name for path in (folder / "killed").glob("shards/*/.*")]
         print(f"left behind in the end: {[name for name in remains if name.startswith('.0')] or 'nothing'}")
+        tell_figures(
+            [
+                Figure(f"of {len(alone)} files, those that differ after {struck} kills", len(wrong), "", limit=0),
+                Figure(f"of {len(often)} shards, those labelled again", again, "", limit=struck),
+            ]
+        )
         sys.exit(bool(wrong) or any(codes) or again > struck)
 
 

@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from furikaeri_common.figures import Figure, tell_figures
+
 RECIPE = """
 [features]
 set = "small"
@@ -83,6 +85,12 @@ def main() -> None:
             {name for made in killed for name in alone.keys() | made.keys() if alone.get(name) != made.get(name)}
         )
         print(f"{len(alone)} files, {len(wrong)} of them different after {struck} kills {wrong[:5]}")
+        tell_figures(
+            [
+                Figure(f"of {len(alone)} files, those that differ after {struck} kills", len(wrong), "", limit=0),
+                Figure(f"a run of {given.rows:,} lesions, left alone", whole, "s"),
+            ]
+        )
         sys.exit(bool(wrong) or bool(ended))
 
 

@@ -18,6 +18,7 @@ import dataclasses
 
 import numpy as np
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.belief import Answer
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.learning import Lesson, learn
@@ -29,12 +30,14 @@ from twenty_questions.strategies import table_strategy
 from twenty_questions.table import AnswerTable, builtin_table, code_of, probability_of
 from twenty_questions.words import Keyword
 
+GAMES = 500
+LEAST_WON_BACK = 0.5  # of what the mismatch costs, by so many games
 CONFIG = GuesserConfig(handshake=False, letters=False, noise=0.1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--games", type=int, default=500, help="games to learn from (500)")
+    parser.add_argument("--games", type=int, default=GAMES, help="games to learn from (500)")
     parser.add_argument("--group", type=int, default=50, help="games between two lessons (50)")
     parser.add_argument("--tried", type=int, default=600, help="new games to judge by (600)")
     parser.add_argument("--wrong", type=float, default=0.1, help="share of wrong cells, or of wrong questions (0.1)")
@@ -56,8 +59,25 @@ def main() -> None:
             rewards = np.array([_rewards(one, true, seed, options.tried) for one in worlds])
             together.setdefault(name, []).append(rewards)
             print(_row(name, str(seed), rewards), flush=True)
+    figures = []
     for name, parts in together.items():
-        print(_row(name, "all", np.concatenate(parts, axis=1)))
+        rewards = np.concatenate(parts, axis=1)
+        print(_row(name, "all", rewards))
+        before, cells, after, matched = rewards.mean(axis=1).tolist()
+        title = f"a table with {100 * options.wrong:g} % of its {name} wrong, {options.games} games to learn from"
+        lost = matched - before
+        won, by_cells = 100 * (after - before) / lost, 100 * (cells - before) / lost
+        figures += [
+            Figure(f"mean reward after, {title}", after, "", before, "before", better="more", exact=True),
+            Figure(
+                f"share of the lost reward won back, {title}",
+                *(won, "%", by_cells, "learning cells alone"),
+                limit=100 * LEAST_WON_BACK if options.games >= GAMES else None,
+                better="more",
+                exact=True,
+            ),
+        ]
+    tell_figures(figures)
 
 
 def _row(world: str, seed: str, rewards: np.ndarray) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.embedders import DEFAULT_EMBEDDER, Encoder, open_embedder
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.english import read
 from twenty_questions.question_sources.near_duplicates import THRESHOLD, apart, same_words
 from twenty_questions.table import builtin_table
@@ -114,6 +115,17 @@ def main() -> None:
     held = measure(pairs["heldout"], best.threshold)
     alone = measure(pairs["heldout"], best.threshold, by_cosine_alone=True)
     default = measure(pairs["heldout"], THRESHOLD)
+    tell_figures(
+        [
+            Figure(
+                f"{what} of near-duplicates, held-out wordings",
+                *(100 * getattr(default, what), "%", 100 * getattr(alone, what), "the cosine alone"),
+                better="more",
+                exact=True,
+            )
+            for what in ("precision", "recall")
+        ]
+    )
     if options.json:
         named = {"best_on_dev": best, "heldout": held, "heldout_by_cosine_alone": alone, "heldout_default": default}
         print(json.dumps({"curve": [one._asdict() for one in curve]} | {k: v._asdict() for k, v in named.items()}))

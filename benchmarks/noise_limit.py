@@ -26,6 +26,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_matrix
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.evaluation import find_rate_limit
 from twenty_questions.table import builtin_table
 
@@ -79,11 +80,20 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.05, 0.1, 0.15, 0.2])
     arguments = parser.parse_args()
     prior = builtin_table().prior if arguments.built_in else np.full(arguments.words, 1 / arguments.words)
+    figures = []
     print("flipped  found (program)  found (counting)  reward (program)")
     for noise in arguments.noise:
         counted = find_rate_limit(prior, arguments.rounds, noise)
         found, reward = limits(prior, arguments.rounds, noise)
         print(f"{noise:7.0%}  {found:15.4f}  {counted:16.4f}  {reward:16.3f}", flush=True)
+        figures.append(
+            Figure(
+                f"the most that can be found of {prior.size:,} words, {100 * noise:g} % of answers flipped",
+                *(100 * found, "%", 100 * counted, "counting alone, a looser limit"),
+                exact=True,
+            )
+        )
+    tell_figures(figures)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import dataclasses
 
 import numpy as np
 
+from furikaeri_common.figures import Figure, tell_figures
 from noise_limit import limits
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.quality import DEFINITE
@@ -38,6 +39,7 @@ def main() -> None:
     rows = np.random.default_rng(options.seed).choice(len(table.keywords), size=options.games, p=table.prior)
     secrets = [table.keywords[row] for row in rows]
     print(f"{'flipped':>7}  {'play':<10}  {'found':>6} {'(paired)':>18}  {'reward':>6} {'(paired)':>20}")
+    figures = []
     for noise in options.noise:
         found_limit, reward_limit = limits(table.prior, ROUNDS, noise)
         print(f"{noise:7.0%}  {'limit':<10}  {found_limit:6.1%} {'':18}  {reward_limit:6.2f}")
@@ -55,6 +57,20 @@ def main() -> None:
                 line += f"{_paired(100 * (found - first[0]), 1):>18}  {rewards.mean():6.2f}"
                 line += f" {_paired(rewards - first[1], 2):>20}"
             print(line.rstrip(), flush=True)
+            if name == "look-ahead":
+                title = f"{100 * noise:g} % of answers flipped, {options.games} games"
+                share, greedy = 100 * float(found.mean()), float(first[1].mean())
+                others = (100 * found_limit, "the most that any strategy can find")
+                figures += [
+                    Figure(f"found, {title}", share, "%", *others, better="more", exact=True),
+                    Figure(
+                        f"mean reward with a look at the guess after, {title}",
+                        *(float(rewards.mean()), "", greedy, "greedy questions"),
+                        better="more",
+                        exact=True,
+                    ),
+                ]
+    tell_figures(figures)
 
 
 def _ways(table: AnswerTable, noise: float) -> dict[str, GuesserConfig]:

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion import partial_auc
 
 LESIONS, MALIGNANT = 401_059, 393
+LONGEST_MS = 60.0
 
 
 def contest_like(rng: np.random.Generator, *, dtype: type[np.floating[Any]]) -> tuple[np.ndarray, np.ndarray]:
@@ -77,6 +79,23 @@ def main() -> None:
         "weighted": measure(target, score, rng.random(LESIONS), repeats=repeats),
         "tied": measure(target, score.round(2), None, repeats=repeats),
     }
+    tell_figures(
+        [
+            *(
+                Figure(
+                    f"pAUC of {LESIONS:,} scores, {name}",
+                    *(one["ours_ms"], "ms", one["scikit_learn_ms"], "scikit-learn's partial AUC"),
+                    limit=LONGEST_MS,
+                )
+                for name, one in figures.items()
+            ),
+            Figure(
+                "largest difference from scikit-learn's",
+                *(max(one["difference"] for one in figures.values()), ""),
+                limit=1e-12,
+            ),
+        ]
+    )
     print(json.dumps({"lesions": LESIONS, "malignant": MALIGNANT, "repeats": repeats, **figures}, indent=2))
 
 

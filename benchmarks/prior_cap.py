@@ -14,13 +14,15 @@ import argparse
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.errors import InputError
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.experiments import STRATEGIES
 from twenty_questions.simulated_partners import flipping, table_partner
 from twenty_questions.simulation import Outcome, simulate, summarise
@@ -70,6 +72,18 @@ def figures_of(outcome: Outcome, uniform: Outcome) -> dict[str, object]:
     }
 
 
+def _figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """Return what capping the sharp prior gains on secrets that it was not made for."""
+    figures = []
+    for secrets in dict.fromkeys(row["secrets"] for row in rows):
+        of = {row["cap"]: row for row in rows if row["secrets"] == secrets and row["belief"] == "sharp"}
+        for cap in CAPS[1:-1]:
+            title = f"reward with a prior that is too sure, capped at {cap:g}: {of[cap]['games']} secrets, {secrets}"
+            values = (of[cap]["mean_reward"], "", of[CAPS[-1]]["mean_reward"], "not capped")
+            figures.append(Figure(title, *values, better="more", exact=True))
+    return figures
+
+
 def main() -> None:
     """Play and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -112,6 +126,7 @@ def main() -> None:
                         f"({low:+.2f} to {high:+.2f})",
                         flush=True,
                     )
+    tell_figures(_figures(rows))
     if arguments.json:
         settings = {"noise": arguments.noise, "seed": arguments.seed, "seconds": time.perf_counter() - began}
         print(json.dumps({**settings, "rows": [{**row, "cap": str(row["cap"])} for row in rows]}, indent=2))

@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.guesser import GuesserConfig
 from twenty_questions.information import information_gain
 from twenty_questions.question_sources.ranking import rank_questions
@@ -72,19 +73,31 @@ def main() -> None:
     rows = np.random.default_rng(options.seed).choice(len(plain.keywords), size=options.games, p=plain.prior)
     secrets = [plain.keywords[row] for row in rows]
     reworded = in_other_wordings(plain, np.random.default_rng(options.seed))
+    figures = []
     for title, table in (("each question once", plain), (f"each in {WORDINGS} wordings", reworded)):
         print(f"{title}: {len(table.keywords):,} keywords, {len(table.questions):,} questions")
         for budget in BUDGETS:
+            rewards = []
             for name, columns in choices(table, budget, options.seed).items():
                 cut = with_columns(table, columns)
                 partner = flipping(table_partner(cut), NOISE)
                 done = summarise(simulate(table_strategy(cut, config), partner, secrets, seed=options.seed), rounds=20)
                 low, high = done.mean_reward_interval
+                rewards.append(done.mean_reward)
                 print(
                     f"  {budget:3} questions, {name:16} found {done.find_rate:6.1%}  "
                     f"reward {done.mean_reward:5.2f} ({low:.2f} to {high:.2f})",
                     flush=True,
                 )
+            figures.append(
+                Figure(
+                    f"mean reward with {budget} of {len(table.questions):,} questions, {title}, {options.games} games",
+                    *(rewards[0], "", rewards[1], "the best one by one"),
+                    better="more",
+                    exact=True,
+                )
+            )
+    tell_figures(figures)
 
 
 if __name__ == "__main__":

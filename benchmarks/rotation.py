@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from furikaeri_common.figures import Figure, tell_figures
 from furikaeri_common.models.config import Weights
 from furikaeri_common.models.pool import ModelPool, Opened
 from furikaeri_common.models.rotation import least_loads
@@ -138,7 +139,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.models:
-        print(json.dumps(measure(options.models, options.weights, options.fit, options.rounds), indent=2))
+        found = measure(options.models, options.weights, options.fit, options.rounds)
+        print(json.dumps(found, indent=2))
+        size = f"{len(options.models)} models of which {options.fit} fits, {options.rounds} rounds"
+        own, fixed = found["rotated"], found["fixed"]
+        key = "seconds in all"
+        tell_figures([Figure(f"votes of {size}, really loaded", own[key], "s", fixed[key], "a fixed order")])
         return 0
     rows = {}
     for case, (sizes, budget) in CASES.items():
@@ -154,6 +160,17 @@ def main() -> int:
             "rotated": loads_rotated(sizes, budget, options.rounds),
             "least": least,
         }
+    tell_figures(
+        [
+            Figure(
+                f"loads a round, {case}, {options.rounds} rounds",
+                *(row["rotated"] / options.rounds, "", row["fixed"] / options.rounds, "a fixed order"),
+                limit=row["least"] / options.rounds,
+                exact=True,
+            )
+            for case, row in rows.items()
+        ]
+    )
     if options.json:
         print(json.dumps({"rounds": options.rounds, "loads": rows}, indent=2))
     else:

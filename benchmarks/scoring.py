@@ -14,6 +14,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from furikaeri_common.figures import Figure, tell_figures
 from furikaeri_common.models.chat import render
 from furikaeri_common.models.config import ModelConfig
 from furikaeri_common.models.loading import LanguageModel, open_language_model
@@ -21,6 +22,9 @@ from twenty_questions.labelling.local_labeller import local_labeller
 from twenty_questions.labelling.prompts import PROMPTS, Prompt
 from twenty_questions.labelling.yes_no import p_yes_of, tokens_of
 from twenty_questions.table import builtin_table
+
+FASTER = 6  # than the plain loop at least, after twelve examples
+LARGEST_GAPS = {"float32": (1e-5, 1e-5), "bfloat16": (5e-3, 3e-2)}  # the mean and the largest, from asking alone
 
 
 def plain_loop(model: LanguageModel, prompt: Prompt, pairs: list[tuple[str, str]], batch: int) -> NDArray[np.float32]:
@@ -85,9 +89,24 @@ def main() -> None:
     print(f"token trees         {tree_rate:8.2f} pairs/s")
     print(f"plain batched loop  {plain_rate:8.2f} pairs/s ({len(some)} pairs, batches of {given.batch})")
     print(f"ratio               {tree_rate / plain_rate:8.1f}")
+    gaps = []
     for name, values in (("token trees", chosen), ("plain batched loop", plain)):
         gap = np.abs(values - alone)
+        gaps.append((float(gap.mean()), float(gap.max())))
         print(f"{name} against one by one: mean {gap.mean():.2e}, largest {gap.max():.2e}")
+    title = f"{model.name} in {str(model.dtype).removeprefix('torch.')} on {model.device}, {len(prompt.turns)} examples"
+    other = "left-padded batches"
+    limits = LARGEST_GAPS.get(str(model.dtype).removeprefix("torch."), (None, None))
+    least = FASTER * plain_rate if given.prompt == "examples" else None
+    tell_figures(
+        [
+            Figure(f"labelling, {title}", tree_rate, "pairs/s", plain_rate, other, limit=least, better="more"),
+            *(
+                Figure(f"P(yes) beside asking each pair alone, {kind} gap, {title}", own, "", plain, other, limit=limit)
+                for kind, own, plain, limit in zip(("mean", "largest"), *gaps, limits, strict=True)
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":

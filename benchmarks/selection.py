@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.belief import entropy_bits
 from twenty_questions.information import (
     NEGLIGIBLE_BITS,
@@ -39,6 +40,8 @@ Codes = NDArray[np.uint8]
 Vector = NDArray[np.float64]
 
 UNLABELLED_SHARE = 0.05
+LIMITED = 35_000 * 2_000  # cells from which on the limits hold
+FASTER, READINGS, MEMORY = 50, 8, 1.5  # than the textbook, of the table's bytes, by the table's memory
 
 
 def random_table(num_keywords: int, num_questions: int, seed: int) -> tuple[Codes, Vector]:
@@ -231,10 +234,39 @@ def main() -> None:
         "concentration": concentration(codes, options),
         "crossover": crossover(options),
     }
+    tell_figures(_figures(result))
     if options.json:
         print(json.dumps(result, indent=2))
     else:
         print_result(result)
+
+
+def _figures(result: dict) -> list[Figure]:
+    """Return what is told: both kernels beside the textbook's loop, and memory beside the table's own."""
+    seconds, memory, sample = result["seconds"], result["peak_memory_over_table"], result["textbook_extrapolated_from"]
+    size = f"{result['keywords']:,} x {result['questions']:,}"
+    textbook = "the textbook's loop" + (f", from {sample} questions" if sample else "")
+    is_limited = result["keywords"] * result["questions"] >= LIMITED
+    figures = []
+    for kernel, title in (("numba", "compiled"), ("numpy", "numpy alone")):
+        own, theirs, read = (1e3 * seconds[name] for name in (kernel, "textbook", "read"))
+        is_held = is_limited and kernel == "numba"
+        figures += [
+            Figure(
+                f"choosing a question, {size}, {title}",
+                *(own, "ms", theirs, textbook),
+                limit=theirs / FASTER if is_held else None,
+            ),
+            Figure(
+                f"choosing by the time of reading the table once, {size}, {title}",
+                *(own / read, "x", theirs / read, textbook),
+                limit=READINGS if is_held else None,
+            ),
+        ]
+        if kernel in memory:
+            limit = MEMORY if is_limited else None
+            figures.append(Figure(f"peak memory by the table's, {size}, {title}", memory[kernel], "x", limit=limit))
+    return figures
 
 
 def print_result(result: dict) -> None:

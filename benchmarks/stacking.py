@@ -13,10 +13,12 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import optuna
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion import partial_auc
 from isic_lesion.stack.blending import choose_weights
 from isic_lesion.stack.ranks import rank_shares
@@ -78,7 +80,7 @@ def main() -> None:
     problems = [made_up(asked.models, asked.lesions, seed) for seed in range(asked.seeds)]
     equal = [partial_auc(malignant, shares.mean(axis=0)) for shares, malignant in problems]
 
-    def measure(weigh: Weigh, trials: int) -> dict[str, object]:
+    def measure(weigh: Weigh, trials: int) -> dict[str, Any]:
         gains, seconds = [], []
         for (shares, malignant), least in zip(problems, equal, strict=True):
             start = time.perf_counter()
@@ -93,6 +95,31 @@ def main() -> None:
         "random": measure(by_chance, asked.trials),
         "most": measure(ours, 10 * asked.trials),
     }
+    size = f"{asked.models} models, {asked.trials} trials, {asked.lesions:,} lesions"
+
+    def gain(way: str) -> float:
+        return statistics.fmean(figures[way]["gain"])
+
+    tell_figures(
+        [
+            Figure(
+                f"pAUC gained on equal weights, {size}",
+                *(gain("ours"), "", gain("optuna_alone"), "Optuna alone"),
+                better="more",
+                exact=True,
+            ),
+            Figure(
+                f"pAUC gained on equal weights beside random ones, {size}",
+                *(gain("ours"), "", gain("random"), "random weights"),
+                better="more",
+                exact=True,
+            ),
+            Figure(
+                f"choosing weights, {size}",
+                *(figures["ours"]["seconds"], "s", figures["optuna_alone"]["seconds"], "Optuna alone"),
+            ),
+        ]
+    )
     print(json.dumps({**vars(asked), "equal_weights": [round(value, 5) for value in equal], **figures}, indent=2))
 
 

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from furikaeri_common.figures import Figure, tell_figures
+
 LIMITS = {"tq --help": 0.4, "tq play": 1.0, "tq play on a terminal": 1.0}
 TQ = str(Path(sys.executable).parent / "tq")
 
@@ -87,6 +89,12 @@ def main() -> int:
         name: {"seconds": round(seconds, 3), "limit": LIMITS[name], "met": seconds < LIMITS[name]}
         for name, seconds in figures.items()
     }
+    tell_figures(
+        [
+            Figure(f"{name}, median of {options.runs} starts", seconds, "s", limit=LIMITS[name])
+            for name, seconds in figures.items()
+        ]
+    )
     if options.json:
         print(json.dumps({"runs": options.runs, **rows}, indent=2))
     else:

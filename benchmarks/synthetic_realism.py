@@ -20,11 +20,14 @@ from pathlib import Path
 import numpy as np
 from polars import DataFrame
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion.data.dataset import open_lesions
 from isic_lesion.synthetic.metadata import lesion_rows
 from isic_lesion.synthetic.parameters import CLASSES, published
 from isic_lesion.synthetic.realism import compare_columns, draw_like, tell_apart, transfer
 from isic_lesion.synthetic.sizes import Sizes
+
+MOST_TOLD, LEAST_CARRIED = 0.75, 0.12
 
 
 def main() -> None:
@@ -59,6 +62,27 @@ def main() -> None:
         print(f"{name}: AUC of telling real from made up {np.mean(told[target]):.3f} {np.round(told[target], 3)}")
         print(f"{name}: made up from made up {np.mean(chance[target]):.3f}")
     print(f"pAUC on real rows, trained on made-up ones: {np.mean(carried):.4f} {np.round(carried, 4)} (chance 0.02)")
+    size = f"{asked.rows:,} made-up rows, {len(real)} real ones"
+    tell_figures(
+        [
+            *(
+                Figure(
+                    f"AUC of telling real rows from made-up ones, {name}, {size}",
+                    *(float(np.mean(told[target])), "", float(np.mean(chance[target])), "two halves of made-up rows"),
+                    limit=MOST_TOLD,
+                    exact=True,
+                )
+                for target, name in ((0, "benign"), (1, "malignant"))
+            ),
+            Figure(
+                f"pAUC on real rows of LightGBM trained on made-up ones, {size}",
+                *(float(np.mean(carried)), "", 0.02, "chance"),
+                limit=LEAST_CARRIED,
+                better="more",
+                exact=True,
+            ),
+        ]
+    )
     _print_published(401_059 if asked.full else asked.rows)
     _print_published_correlations(asked.rows)
 

@@ -28,6 +28,7 @@ import polars as pl
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from furikaeri_common.figures import Figure, tell_figures
 from isic_lesion.boosters.booster import fit
 from isic_lesion.data.dataset import open_lesions
 from isic_lesion.data.schema import NUMERIC_COLUMNS
@@ -194,6 +195,19 @@ def main() -> None:
                 f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}]  {found.seconds_per_repeat:14.1f}",
                 flush=True,
             )
+    size = f"{len(rows)} rows, {asked.repeats} x 5 folds by patient"
+    told = []
+    for name in figures:
+        if name.startswith("recipe "):
+            own, plain = figures[name], figures[REFERENCE]
+            told += [
+                Figure(f"pAUC of {name}, {size}", own.pauc, "", plain.pauc, REFERENCE, better="more", exact=True),
+                Figure(f"AUC of {name}, {size}", own.auc, "", plain.auc, REFERENCE, better="more", exact=True),
+                Figure(
+                    f"one repeat of {name}, {size}", own.seconds_per_repeat, "s", plain.seconds_per_repeat, REFERENCE
+                ),
+            ]
+    tell_figures(told)
     if asked.json:
         document = {
             name: {key: round(value, 5) for key, value in found._asdict().items()} for name, found in figures.items()

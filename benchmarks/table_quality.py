@@ -16,7 +16,9 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.builtin.build import KNOWLEDGE_FOLDER
 from twenty_questions.builtin.knowledge import read_knowledge
 from twenty_questions.experiments import read_labels
@@ -49,7 +51,7 @@ def main() -> None:
     meaning = [column for column, question in enumerate(table.questions) if question.kind == "table"]
     different = difference_counts(table, meaning)
     known = read_knowledge(KNOWLEDGE_FOLDER)
-    figures: dict[str, object] = {
+    figures: dict[str, Any] = {
         "things": len(table.keywords),
         "questions of meaning": len(meaning),
         "questions of spelling": len(table.questions) - len(meaning),
@@ -80,6 +82,29 @@ def main() -> None:
             "exact": round(recall.exact, 4),
             "by the game's matching": round(recall.by_the_game, 4),
         }
+    told = [
+        Figure(
+            "pairs of things that no question of meaning tells apart",
+            *(float(str(figures["pairs that differ on none"])), ""),
+            exact=True,
+        )
+    ]
+    if "labels, held-out half" in figures:
+        told.append(
+            Figure(
+                "balanced accuracy against other labels, held-out half",
+                *(100 * figures["labels, held-out half"]["balanced accuracy"], "%"),
+                *(100 * figures["labels, half used for reading"]["balanced accuracy"], "the half used for reading"),
+                limit=95,
+                better="more",
+                exact=True,
+            )
+        )
+    if words:
+        told.append(
+            Figure("recall of the public list by the game", 100 * recall.by_the_game, "%", better="more", exact=True)
+        )
+    tell_figures(told)
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return

@@ -13,11 +13,13 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from furikaeri_common.embedders import DEFAULT_EMBEDDER, open_embedder
 from furikaeri_common.errors import InputError
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.builtin.build import KNOWLEDGE_FOLDER
 from twenty_questions.builtin.knowledge import read_questions
 from twenty_questions.builtin.phrasing import read_wordings
@@ -90,6 +92,21 @@ def measure(index: Index, keys: list[str], texts: list[tuple[str, str]], index_s
     )
 
 
+def _figures(found: Mapping[str, Figures]) -> list[Figure]:
+    """Return what is told: by words as the game does without an embedder, beside by meaning where there is one."""
+    own, other = found["by words"], found.get("by meaning")
+    told = []
+    for what, title in (
+        ("coverage", "texts with a question that are answered"),
+        ("accuracy", "answered texts that are answered rightly"),
+        ("abstention", "texts without a question that are declined"),
+    ):
+        beside = (None, "") if other is None else (100 * getattr(other, what), "by meaning, with embeddings")
+        told.append(Figure(f"{title}, by words", 100 * getattr(own, what), "%", *beside, better="more", exact=True))
+    beside = (None, "") if other is None else (other.query_milliseconds, "by meaning, with embeddings")
+    return [*told, Figure("understanding a text, by words", own.query_milliseconds, "ms", *beside)]
+
+
 def main() -> None:
     """Measure by words, and by meaning too if the embedder is on this machine."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -115,6 +132,7 @@ def main() -> None:
         found["by meaning"] = measure(index, keys, texts, time.perf_counter() - start)
     except InputError as error:
         note = str(error)
+    tell_figures(_figures(found))
     if options.json:
         figures = {way: {**one._asdict(), "thresholds": one.thresholds._asdict()} for way, one in found.items()}
         with_question = sum(key != "-" for _, key in texts)

@@ -15,6 +15,7 @@ import argparse
 
 import numpy as np
 
+from furikaeri_common.figures import Figure, tell_figures
 from twenty_questions.bisection import word_list
 from twenty_questions.joint.config import JointConfig
 from twenty_questions.joint.universe import Universe, universe_of
@@ -48,6 +49,7 @@ def main() -> None:
     print("without  shrink  secrets    found  rounds  reward   lost (95 %)")
     for kind, found in whole.items():
         print(f"{0:7.0%}  {'':6}  {kind:7}  {_figures(found)}")
+    figures = []
     for share in options.without:
         universe = _without(table, order[: round(share * len(order))])
         for shrink in options.shrink:
@@ -57,6 +59,13 @@ def main() -> None:
                 half = 1.96 * lost.std(ddof=1) / lost.size**0.5
                 interval = f"{lost.mean():5.2f} ({lost.mean() - half:.2f} to {lost.mean() + half:.2f})"
                 print(f"{share:7.0%}  {shrink:6g}  {kind:7}  {_figures(found)}  {interval}", flush=True)
+                if kind == "none":
+                    title = f"{100 * share:g} % of the rows removed, shrink {shrink:g}, {options.games} games"
+                    values = (float(_rewards(found).mean()), "", float(_rewards(whole[kind]).mean()), "with its row")
+                    figures.append(
+                        Figure(f"reward for a word without a row, {title}", *values, better="more", exact=True)
+                    )
+    tell_figures(figures)
 
 
 def _without(table: AnswerTable, rows: np.ndarray) -> Universe:

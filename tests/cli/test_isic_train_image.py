@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
+import typer
 from PIL import Image
 
+from furikaeri_cli.isic.torchrun import with_one_voice
 from furikaeri_cli.isic.training_progress import clock, showing_training, told_of
+from furikaeri_cli.isic.trainings import EngineOptions
 from furikaeri_cli.output import Output
+from furikaeri_common.local_processes import LocalProcesses
 from isic_lesion.data.images import write_images
 from isic_lesion.data.schema import columns_of
 from isic_lesion.folds.dealing import assign_patient_folds
 from isic_lesion.folds.files import read_folds, write_folds
+from isic_lesion.image_models.endings import Ended, OthersEndedError
 from isic_lesion.image_models.training_progress import NetworkProgress, TrainingProgress
 from isic_lesion.scores import read_scores
 
@@ -263,6 +271,62 @@ def test_another_model_is_replaced_when_asked_alone(invoke, made: Made, tmp_path
 def test_one_of_the_processes_of_torchrun_speaks(invoke, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     assert invoke("isic", "train-image", *made.options, "--data", "nowhere") == (2, "", "")
+
+
+def test_ray_and_torchrun_exclude_each_other(invoke, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    options = (*made.options[:-2], "--engine", "ray")
+    code, printed, err = invoke("isic", "train-image", *options)
+    assert (code, printed, err.count("\n")) == (2, "", 1)
+    assert "--engine ray under torchrun, whose processes train one network together" in err
+    monkeypatch.setenv("RANK", "1")
+    assert invoke("isic", "train-image", *options) == (2, "", "")
+
+
+def _end(error: BaseException, handlers: dict[int, Callable[..., None]]) -> None:
+    with with_one_voice():
+        if handlers:
+            with contextlib.suppress(KeyboardInterrupt):
+                handlers[signal.SIGTERM](signal.SIGTERM, None)
+        raise error
+
+
+def test_of_several_processes_one_tells_what_ended_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: dict[int, Any] = {}
+    monkeypatch.setattr("signal.signal", set_to.__setitem__)
+    monkeypatch.setenv("WORLD_SIZE", "3")
+
+    def ended(rank: int, error: BaseException, *, by_torchrun: bool = False) -> BaseException:
+        monkeypatch.setenv("RANK", str(rank))
+        with pytest.raises(BaseException) as caught:  # noqa: PT011
+            _end(error, set_to if by_torchrun else {})
+        assert set_to[signal.SIGTERM] is signal.SIG_IGN
+        return caught.value
+
+    def code(found: BaseException) -> int:
+        assert isinstance(found, typer.Exit)
+        return found.exit_code
+
+    assert type(ended(0, KeyboardInterrupt())) is KeyboardInterrupt
+    assert [code(ended(rank, KeyboardInterrupt())) for rank in (1, 2)] == [130, 130]
+    told, untold = Ended(is_told=True), Ended(is_told=False)
+    for rank, error in ((0, told), (1, untold)):
+        assert "torchrun ended the training" in str(ended(rank, error, by_torchrun=True))
+    assert [code(ended(rank, told, by_torchrun=True)) for rank in (1, 2)] == [1, 1]
+    lost = OthersEndedError("process 1 of 3: another one ended", is_told=False)
+    assert ended(1, lost) is lost
+    assert code(ended(2, OthersEndedError("process 2 of 3: another one ended", is_told=True))) == 1
+
+
+def test_a_network_on_a_gpu_has_one_to_itself_unless_told_otherwise() -> None:
+    def gpus(task_gpus: float | None, *, on_gpu: bool) -> object:
+        return EngineOptions("ray", "10.0.0.1:6379", task_gpus=task_gpus).engine(Output("quiet"), on_gpu=on_gpu)
+
+    told = [(None, True, 1.0), (None, False, 0.0), (0.5, True, 0.5), (2.0, False, 2.0), (0.0, True, 0.0)]
+    for asked, on_gpu, expected in told:
+        assert gpus(asked, on_gpu=on_gpu).gpus == expected  # type: ignore[attr-defined]
+    assert EngineOptions().engine(Output("quiet"), on_gpu=True) == LocalProcesses(1)
 
 
 def test_progress_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,8 +35,12 @@ class Made(NamedTuple):
     model: Path
 
     @property
+    def given(self) -> tuple[object, ...]:
+        return ("--data", self.data, "--folds", self.folds, "--features", self.features)
+
+    @property
     def options(self) -> tuple[object, ...]:
-        return ("--data", self.data, "--folds", self.folds, "--features", self.features, "--model", self.model)
+        return (*self.given, "--model", self.model)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,7 @@ def test_a_model_is_trained_and_told(invoke, made: Made, tmp_path: Path) -> None
     out = tmp_path / "m"
     code, printed, err = invoke("isic", "train-table", *made.options, "--out", out, "--workers", 0, "--json")
     assert (code, err) == (0, "")
-    told = json.loads(printed)
+    (told,) = json.loads(printed)
     assert (told["model"], told["features"], told["boosters"], told["dropped"]) == ("quick", 4, 4, None)
     assert [line["fold"] for line in told["quality"]] == [0, 1, 2, None]
     assert told["quality"][-1]["partial_auc"] > 0.1
@@ -81,8 +85,8 @@ def test_a_model_is_trained_and_told(invoke, made: Made, tmp_path: Path) -> None
     before = fingerprint_of(out)
     code, printed, err = invoke("isic", "train-table", *made.options, "--out", out, "--workers", 0)
     assert code == 0
-    assert printed.startswith("round\tlesions\tmalignant\tpAUC\tAUC\n0\t")
-    assert "Share of the gain: tbp_lv_areaMM2" in err
+    assert printed.startswith("model\tround\tlesions\tmalignant\tpAUC\tAUC\nquick\t0\t")
+    assert "quick: share of the gain: tbp_lv_areaMM2" in err
     assert "medical device" in err
     assert fingerprint_of(out) == before
     code, _, err = invoke("isic", "train-table", *made.options, "--out", out, "--workers", 0, "--hospital", "without")
@@ -92,7 +96,7 @@ def test_a_model_is_trained_and_told(invoke, made: Made, tmp_path: Path) -> None
     options = ("--out", out, "--workers", 0, "--hospital", "without", "--force", "--seeds", 2, "--json")
     code, printed, _ = invoke("isic", "train-table", *made.options, *options)
     assert code == 0
-    told = json.loads(printed)
+    (told,) = json.loads(printed)
     assert (told["model"], told["features"], told["boosters"]) == ("quick-no-hospital", 3, 8)
 
 
@@ -101,15 +105,36 @@ def test_features_are_selected(invoke, made: Made, tmp_path: Path) -> None:
     options = ("--out", out, "--workers", 0, "--select", "permutation", "--json")
     code, printed, err = invoke("isic", "train-table", *made.options, *options)
     assert (code, err) == (0, "")
-    told = json.loads(printed)
+    (told,) = json.loads(printed)
     selection = json.loads((out / "selection.json").read_text())
     assert "tbp_lv_areaMM2" in selection["names"]
     assert (told["features"], told["dropped"]) == (len(selection["names"]), len(selection["dropped"]))
     options = ("--out", tmp_path / "n", "--workers", 0, "--select", out / "selection.json", "--parts", "all", "--json")
     code, printed, _ = invoke("isic", "train-table", *made.options, *options)
     assert code == 0
-    assert json.loads(printed)["quality"] == []
-    assert json.loads(printed)["features"] == told["features"]
+    (again,) = json.loads(printed)
+    assert again["quality"] == []
+    assert again["features"] == told["features"]
+
+
+def test_several_models_go_into_a_folder_each(invoke, made: Made, tmp_path: Path) -> None:
+    other = tmp_path / "second.toml"
+    other.write_text('preset = "small-xgboost"\nrounds = 5\n')
+    models = tmp_path / "models"
+    options = (*made.options, "--model", other, "--out", models, "--workers", 0, "--select", "zero-importance")
+    code, printed, err = invoke("isic", "train-table", *options)
+    assert code == 0
+    assert [line.split("\t")[:2] for line in printed.splitlines()[1:]] == [
+        [name, part] for name in ("quick", "second") for part in ("0", "1", "2", "all")
+    ]
+    assert "quick: 4 lightgbm boosters of " in err
+    assert f"second: 4 xgboost boosters of 4 features (0 left out), folds by patients, in {models / 'second'}" in err
+    for name in ("quick", "second"):
+        assert set(read_scores(models / name / "oof.parquet")["model"]) == {name}
+        assert (models / name / "selection.json").is_file()
+    code, printed, err = invoke("isic", "train-table", *options, "--hospital", "without", "--json")
+    assert (code, err) == (0, "")
+    assert [told["model"] for told in json.loads(printed)] == ["quick-no-hospital", "second-no-hospital"]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +146,8 @@ def test_features_are_selected(invoke, made: Made, tmp_path: Path) -> None:
         (("--data", "nowhere"), "nowhere: no such folder"),
         (("--select", "importance"), "--select importance: no such method and no such file"),
         (("--correlation", "0.9"), "--correlation needs --select permutation"),
+        (("--task-gpus", "1"), "--task-gpus is of a Ray cluster. Add --engine ray, or leave it out"),
+        (("--address", "10.0.0.1:6379"), "--address is of a Ray cluster. Add --engine ray, or leave it out"),
         (
             ("--model", "few-kernel", "--device", "gpu"),
             "model few-kernel: expected device: 'cpu' for kernel; got 'gpu'",
@@ -140,10 +167,10 @@ def test_what_is_wrong_is_told_in_a_line(
 def test_smooth_models_are_trained_too(invoke, made: Made, tmp_path: Path, model: str) -> None:
     out = tmp_path / "m"
     code, printed, err = invoke(
-        *("isic", "train-table", *made.options, "--model", model, "--out", out, "--workers", 0, "--parts", "all"),
+        *("isic", "train-table", *made.given, "--model", model, "--out", out, "--workers", 0, "--parts", "all"),
         *("--hospital", "without", "--json"),
     )
     assert (code, err) == (0, "")
-    document = json.loads(printed)
+    (document,) = json.loads(printed)
     assert (document["model"], document["library"]) == (f"{model}-no-hospital", model.removeprefix("few-"))
     assert (out / "boosters" / "all-seed-42.safetensors").is_file()

@@ -17,7 +17,6 @@ import pytest
 from furikaeri_common.errors import WorkError
 from furikaeri_common.models import writing
 from furikaeri_common.models.config import Conversation
-from twenty_questions.sources import language_model
 from twenty_questions.sources.keyword_lists import read_keyword_list
 
 KNOWN = (
@@ -74,8 +73,7 @@ def parrot_text(seed: int) -> str:
 @pytest.fixture
 def parrot(monkeypatch: pytest.MonkeyPatch) -> Parrot:
     bird = Parrot()
-    for module in (language_model, writing):
-        monkeypatch.setattr(module, "open_once", lambda config: bird)
+    monkeypatch.setattr(writing, "open_once", lambda config: bird)
     return bird
 
 
@@ -230,9 +228,9 @@ sys.path.insert(0, {tests!r})
 import test_tq_precompute_keywords as tests
 from furikaeri_cli.output import Output
 from furikaeri_cli.tq.precompute_keywords_llm import write_keywords
+from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import ModelConfig
 from furikaeri_common.models import writing
-from twenty_questions.sources import language_model
 from twenty_questions.sources.language_model import LlmConfig
 from twenty_questions.words import Keyword
 
@@ -241,10 +239,10 @@ class Slow(tests.Parrot):
         time.sleep(float(sys.argv[2]))
         return super().write(*arguments, **more)
 
-language_model.open_once = writing.open_once = lambda config: Slow()
+writing.open_once = lambda config: Slow()
 written = write_keywords(
     [Keyword(name) for name in tests.KNOWN], LlmConfig(requests=24, shown=3, asked=8, shard=2), ModelConfig(model="x"),
-    seed=3, runs=Path(sys.argv[1]), workers=0, output=Output("quiet"),
+    seed=3, runs=Path(sys.argv[1]), engine=LocalProcesses(0), output=Output("quiet"),
 )
 print(written.folder)
 """

@@ -14,7 +14,6 @@ import pytest
 from furikaeri_common.errors import WorkError
 from furikaeri_common.models import writing
 from furikaeri_common.models.config import Conversation
-from twenty_questions.question_sources import language_model
 from twenty_questions.question_sources.language_model import REQUESTS_PER_TASK
 from twenty_questions.question_sources.question_lists import read_counted, read_questions
 
@@ -50,8 +49,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
 
     def put(fails_at: int = 0) -> Scripted:
         writer = Scripted(fails_at)
-        for module in (language_model, writing):
-            monkeypatch.setattr(module, "open_once", lambda config: writer)
+        monkeypatch.setattr(writing, "open_once", lambda config: writer)
         return writer
 
     return put

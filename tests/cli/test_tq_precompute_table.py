@@ -196,6 +196,8 @@ def test_ctrl_c_exits_130_and_keeps_what_was_labelled(invoke: Callable, given: P
         ((*BOTH, "--questions", "handshake.jsonl"), "the question 'handshake'"),
         ((*BOTH, "--keywords", "nowhere.txt"), "nowhere.txt"),
         ((*BOTH, "--shard", "0"), "--shard"),
+        ((*BOTH, "--threads", "2"), "--threads is of workers, and there are none. Add --workers, or leave it out"),
+        ((*BOTH, "--task-gpus", "1"), "--task-gpus is of a Ray cluster. Add --engine ray, or leave it out"),
     ],
 )
 def test_what_cannot_be_used_is_told_before_anything_is_labelled(

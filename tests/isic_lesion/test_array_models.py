@@ -181,7 +181,7 @@ def trained(made: Made, config: BoosterConfig, out: Path, *, workers: int = 0, *
 @pytest.mark.parametrize("library", ARRAY_LIBRARIES)
 def test_an_interrupted_training_ends_with_the_same_bytes(made: Made, library: str, tmp_path: Path) -> None:
     config = config_of(library, seeds=(1, 2), negatives_per_positive=2.0)
-    whole = trained(made, config, tmp_path / "whole")
+    whole = trained(made, config, tmp_path / "undisturbed" / "whole")
 
     def stop(event: Progress) -> None:
         if event.done == 3:
@@ -208,8 +208,8 @@ def test_an_interrupted_training_ends_with_the_same_bytes(made: Made, library: s
 
 def test_workers_and_this_process_write_the_same(made: Made, tmp_path: Path) -> None:
     """However many threads this process has: what adds up numbers in a kernel model does so in one order."""
-    here = trained(made, config_of("kernel"), tmp_path / "here", parts="folds")
-    there = trained(made, config_of("kernel"), tmp_path / "there", parts="folds", workers=2)
+    here = trained(made, config_of("kernel"), tmp_path / "here" / "m", parts="folds")
+    there = trained(made, config_of("kernel"), tmp_path / "there" / "m", parts="folds", workers=2)
     assert fingerprint_of(here) == fingerprint_of(there)
 
 

@@ -16,6 +16,7 @@ import pytest
 from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
+from furikaeri_common.tasks import Progress
 from isic_lesion.boosters.config import BoosterConfig
 from isic_lesion.boosters.cross_validation import Part, cross_validate
 from isic_lesion.boosters.presets import PRESETS
@@ -28,7 +29,7 @@ from isic_lesion.table_models.folder import load_model, read_record
 from isic_lesion.table_models.inference import known_hospitals, predict_in_chunks, route
 from isic_lesion.table_models.selection import Selection, correlated_groups, permutation_drops, sample_held_out
 from isic_lesion.table_models.selection_files import read_selection, select_features, write_selection
-from isic_lesion.table_models.training import num_parts, train_table
+from isic_lesion.table_models.training import num_parts, train_table, train_tables
 
 HERE = LocalProcesses(0)
 AREA, HUE = "tbp_lv_areaMM2", "tbp_lv_H"
@@ -134,7 +135,7 @@ def test_the_record_tells_the_figures(made: Made, tmp_path: Path) -> None:
 @pytest.mark.parametrize("stop_after", [1, 3, 4])
 def test_an_interrupted_training_ends_with_the_same_bytes(made: Made, stop_after: int, tmp_path: Path) -> None:
     config = config_of("lightgbm", early_stopping_rounds=4)
-    whole = trained(made, config, tmp_path / "whole")
+    whole = trained(made, config, tmp_path / "undisturbed" / "m")
 
     def stop(event) -> None:
         if event.done == stop_after:
@@ -270,13 +271,45 @@ def test_damaged_folders_are_named(made: Made, tmp_path: Path) -> None:
 def test_workers_and_this_process_write_the_same(made: Made, tmp_path: Path) -> None:
     if made.folds.scheme == "hospitals":
         pytest.skip("one scheme is enough")
-    here = trained(made, config_of("xgboost"), tmp_path / "here", parts="folds")
+    here = trained(made, config_of("xgboost"), tmp_path / "here" / "m", parts="folds")
     train_table(
-        *(made.features, made.folds, made.metadata, config_of("xgboost"), tmp_path / "there"),
+        *(made.features, made.folds, made.metadata, config_of("xgboost"), tmp_path / "there" / "m"),
         engine=LocalProcesses(2),
         parts="folds",
     )
-    assert fingerprint_of(here) == fingerprint_of(tmp_path / "there")
+    assert fingerprint_of(here) == fingerprint_of(tmp_path / "there" / "m")
+
+
+def test_models_trained_side_by_side_are_those_trained_alone(made: Made, tmp_path: Path) -> None:
+    configs = [
+        config_of("xgboost", seeds=(1, 2)),
+        config_of("lightgbm", early_stopping_rounds=4),
+        config_of("lightgbm", hospital_features="without", name="blind", soft_labels=False),
+    ]
+    names, events = [None, None, [AREA, "tbp_lv_x"]], list[Progress]()
+    alone = [
+        trained(made, config, tmp_path / config.name / "m", names=some)
+        for config, some in zip(configs, names, strict=True)
+    ]
+    outs = [tmp_path / "together" / config.name for config in configs]
+    arguments = (made.features, made.folds, made.metadata, configs, outs)
+    records = train_tables(*arguments, engine=HERE, names=names, on_progress=events.append)
+    assert [record.config for record in records] == configs
+    assert [fingerprint_of(out) for out in outs] == [fingerprint_of(out) for out in alone]
+    assert [(event.done, event.total) for event in events] == [(done, 16) for done in range(1, 17)]
+    assert {event.key for event in events[-1:]} == {f"{configs[1].name} all-seed-42"}  # it waits for its rounds
+    # They may be taken up by a call for one of them, for the store is the same.
+    events.clear()
+    trained(made, configs[0], outs[0], on_progress=events.append)
+    assert {event.event for event in events} == {"reused"}
+    for changed, message in (
+        ([configs[0], configs[0]], f"two models have the name '{configs[0].name}'"),
+        ([configs[0], dataclasses.replace(configs[1], threads=2)], "the models differ in their threads"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train_tables(*arguments[:3], changed, outs[:2], engine=HERE)
+    with pytest.raises(InputError, match="two models have one folder"):
+        train_tables(*arguments[:3], configs[:2], [outs[0], outs[0]], engine=HERE)
 
 
 def test_selection_keeps_what_tells_and_is_reproducible(made: Made, tmp_path: Path) -> None:

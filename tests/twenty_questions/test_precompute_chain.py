@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,11 @@ from numpy.typing import NDArray
 
 from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.errors import WorkError
+from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import Conversation
 from furikaeri_common.stages import run_stages
 from twenty_questions.labelling.labeller import LabellerConfig
+from twenty_questions.labelling.opening import open_labeller
 from twenty_questions.precompute.chain import Layout, data_of, stages_of
 from twenty_questions.precompute.recipe import (
     KeywordsPart,
@@ -103,10 +107,7 @@ class Knowing:
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrecomputeRecipe:
     writer = Scripted()
-    for module in ("furikaeri_common.models.writing", "twenty_questions.sources.language_model"):
-        monkeypatch.setattr(f"{module}.open_once", _cached(writer))
-    for module in ("question_sources.language_model", "precompute.keywords", "precompute.questions"):
-        monkeypatch.setattr(f"twenty_questions.{module}.open_once", _cached(writer))
+    monkeypatch.setattr("furikaeri_common.models.writing.open_once", _cached(writer))
     (tmp_path / "words.txt").write_text("horse\notter\nkettle\nsaw\n")
     (tmp_path / "questions.txt").write_text("Is it alive?\nIs it a tool?\nWas it made by people?\n")
     file = tmp_path / "mine.toml"
@@ -157,6 +158,34 @@ def test_a_run_that_was_stopped_asks_only_for_what_is_missing(recipe: Precompute
     assert 0 < again["two"].pairs < untouched["two"].pairs
     for name in ("keywords.jsonl", "questions.jsonl", "table/answers.safetensors", "table/manifest.json"):
         assert fingerprint_of(broken / name) == fingerprint_of(whole / name)
+
+
+def test_tasks_of_an_engine_come_to_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openai")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "common"))
+    tools = importlib.import_module("model_server")
+
+    def answer(request: Any) -> Any:
+        text = request.body["messages"][-1]["content"]
+        if "20 Questions" in text:
+            return tools.said("- falcon\n- hammer" if "other words that could" in text else "Is it heavy?\nIs it old?")
+        p_yes = tools.opinion(text)
+        return tools.said("yes", first=tools.alternatives(yes=math.log(p_yes), no=math.log(1 - p_yes)))
+
+    (tmp_path / "words.txt").write_text("horse\notter\nkettle\nsaw\n")
+    (tmp_path / "questions.txt").write_text("Is it alive?\nIs it a tool?\nWas it made by people?\n")
+    with tools.ScriptedServer(answer) as server:
+        file = tmp_path / "mine.toml"
+        file.write_text(RECIPE.format(place=tmp_path.as_posix()).replace("http://localhost:1/v1", server.url))
+        given = read_precompute_recipe(str(file))
+        for name, engine in (("here", None), ("elsewhere", LocalProcesses(0))):
+            records = run_stages(
+                tmp_path / name, stages_of(given, tmp_path / name, open_model=open_labeller, engine=engine)
+            )
+            assert [record.reused for record in records] == [False] * 4
+    for part in ("keywords.jsonl", "questions.jsonl", "table", "sample"):
+        assert fingerprint_of(tmp_path / "here" / part) == fingerprint_of(tmp_path / "elsewhere" / part)
+    assert len(open_table(tmp_path / "elsewhere" / "table", verify=True).keywords) == 6
 
 
 def test_a_model_that_writes_nothing_of_use_is_passed_over(

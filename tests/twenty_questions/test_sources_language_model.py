@@ -17,7 +17,6 @@ from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import WorkError
 from furikaeri_common.models import writing
 from furikaeri_common.models.config import Conversation, ModelConfig
-from twenty_questions.sources import language_model
 from twenty_questions.sources.language_model import (
     LlmConfig,
     conversation_for,
@@ -67,7 +66,7 @@ class Parrot:
 @pytest.fixture
 def parrot(monkeypatch: pytest.MonkeyPatch) -> Parrot:
     bird = Parrot()
-    monkeypatch.setattr(language_model, "open_once", lambda config: bird)
+    monkeypatch.setattr(writing, "open_once", lambda config: bird)
     return bird
 
 
@@ -169,7 +168,7 @@ def test_a_shards_names_texts_and_usage_come_back(parrot: Parrot, tmp_path: Path
 
 def test_other_weights_do_not_go_on_with_a_shard(parrot: Parrot, tmp_path: Path) -> None:
     (task,) = shards_of(KNOWN, LlmConfig(requests=1), MODEL, identity={"model": "another"}, seed=5)
-    with pytest.raises(WorkError, match="no longer the one that this run began with"):
+    with pytest.raises(WorkError, match="parrot is not the one that this run began with"):
         write_shard(json.loads(json.dumps(task.inputs)), tmp_path)
     assert parrot.calls == []
 

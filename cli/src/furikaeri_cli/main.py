@@ -48,6 +48,9 @@ TQ = Group(
                     "all", "furikaeri_cli.tq.precompute_all", "all_cli", "Run a whole recipe, from words to a table."
                 ),
                 Command(
+                    "plan", "furikaeri_cli.tq.precompute_plan", "plan_cli", "Tell what a recipe takes before it is run."
+                ),
+                Command(
                     "vocabulary",
                     "furikaeri_cli.tq.precompute_vocabulary",
                     "precompute_vocabulary_cli",
@@ -182,6 +185,7 @@ ISIC = Group(
     "Skin lesion triage from 3D total body photography.",
     (
         Command("run", "furikaeri_cli.isic.run", "run_cli", "Run the whole chain, from raw data to a submission."),
+        Command("plan", "furikaeri_cli.isic.plan", "plan_cli", "Tell what a run takes before it is begun."),
         Group(
             "data",
             "Data folders of the contest's form.",
@@ -239,6 +243,7 @@ FURIKAERI = Group(
         ISIC,
         RUNS,
         MODELS,
+        Command("bench", "furikaeri_cli.bench.command", "bench_cli", "Run every benchmark, and compare two runs."),
         Command("demo", "furikaeri_cli.demo", "demo_cli", "Show the main job end to end, on what ships with it."),
         Command("doctor", "furikaeri_cli.doctor", "doctor_cli", "Say what is here, what is not, and what mends it."),
     ),

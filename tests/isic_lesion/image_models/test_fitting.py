@@ -126,6 +126,18 @@ def test_stopped_after_any_step_it_ends_with_the_same_bits(rows, whole: Fitted, 
     assert path.exists()  # its caller removes it
 
 
+def test_a_training_that_another_one_took_over_ends_before_it_writes(rows, whole: Fitted, tmp_path: Path) -> None:
+    path, others = tmp_path / "c.safetensors", list[Fitted]()
+
+    def take_over(report: StepReport) -> None:
+        if report.step == 3:
+            others.append(run(rows, checkpoint=path))
+
+    with pytest.raises(WorkError, match=r"tiny, fold 0, seed 7: another process has taken this training over"):
+        run(rows, checkpoint=path, on_step=take_over)
+    assert_same_bits(others[0].state, whole.state)
+
+
 def test_a_training_that_was_over_ends_at_once_with_the_best_weights(rows, tmp_path: Path) -> None:
     path, seen = tmp_path / "c.safetensors", []
     # The rate is too small to move any score, so the second epoch is no better than the first.

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from furikaeri_common.errors import InputError
+from furikaeri_common.processes import this_process
 from furikaeri_common.tensors import unpack_tensors
+from isic_lesion.image_models.endings import is_told, sentence_of
 from isic_lesion.image_models.processes import Processes, add_up, agree, joined, own_device, wait_for_all
 
 torch = pytest.importorskip("torch")
@@ -122,6 +124,18 @@ def test_two_processes_add_up_agree_and_do_not_wait_for_ever(tmp_path: Path) -> 
     assert given_up.startswith("process 0 of 2: another one ended or hangs (")
     assert left_alone.startswith("True process 0 of 2: another one ended or hangs (")
     assert "\n" not in given_up + left_alone
+
+
+def test_the_second_process_tells_of_an_end_where_the_first_has_ended() -> None:
+    here = this_process()
+    ended = here._replace(started="long ago")
+    assert not is_told(0, here)
+    assert is_told(1, here)
+    assert not is_told(1, ended)
+    assert is_told(1, ended._replace(host="elsewhere")) is True
+    assert [is_told(2, first) for first in (here, ended, None)] == [True] * 3
+    error = RuntimeError("[/a/gloo/pair.cc:545] Read error [127.0.0.1]:1: Connection reset by peer. This is typical")
+    assert sentence_of(error) == "Read error [127.0.0.1]:1: Connection reset by peer"
 
 
 def test_one_process_alone_talks_to_no_one(monkeypatch) -> None:

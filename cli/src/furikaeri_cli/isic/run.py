@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory
 from furikaeri_cli.isic.by_size import suiting
 from furikaeri_cli.isic.run_texts import list_recipes, told_of_stage
-from furikaeri_cli.options import Json, Quiet, Runs, Workers
+from furikaeri_cli.isic.trainings import EngineOptions
+from furikaeri_cli.options import Json, Quiet, Runs
 from furikaeri_cli.output import Output
 from furikaeri_cli.stage_progress import STAGE_COLUMNS, StageTeller, stage_rows
 
@@ -125,7 +127,11 @@ def run_cli(
         typer.Option("--device", help="Where models are trained; else as the recipe says."),
     ] = None,
     runs: Runs = Path("runs"),
-    workers: Workers = 1,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -133,8 +139,9 @@ def run_cli(
 
     A recipe with image models needs the pictures beside the tables, and in the hub's cache the weights that its
     networks begin with. Everything goes into one folder below --runs. A run that was stopped, by whatever, goes on when
-    the same command is given again, and ends with the same bytes on a processor. Figures are of lesions that the models
-    had not seen. This is no medical device, and the contest's data as a whole are CC-BY-NC.
+    the same command is given again, and ends with the same bytes on a processor. With --engine ray a cluster trains
+    networks and boosters; the rest is done here. Figures are of lesions that the models had not seen. This is no
+    medical device, and the contest's data as a whole are CC-BY-NC.
 
     Examples:
         isic run --data data
@@ -165,7 +172,7 @@ def run_cli(
         wanted if train_images else dataclasses.replace(wanted, images=()),
         given,
         runs=runs,
-        workers=workers,
+        where=EngineOptions(engine, address, workers, task_gpus, task_memory),
         on_bad=on_bad,
         readers=readers,
         output=output,
@@ -178,7 +185,8 @@ def run_recipe(
     given: Given,
     *,
     runs: Path,
-    workers: int,
+    workers: int | None = None,
+    where: EngineOptions | None = None,
     on_bad: Literal["refuse", "skip"] = "refuse",
     readers: int = 0,
     output: Output,
@@ -189,7 +197,8 @@ def run_recipe(
         recipe: how.
         given: of what.
         runs: the folder that holds the runs.
-        workers: processes that train networks and boosters; 0: this one.
+        workers: processes of this machine that train networks and boosters; 0: this one; None: as `where` says.
+        where: networks and boosters are trained; None: here.
         on_bad: damaged pictures stop the run, or their lesions go without image scores.
         readers: processes that decode pictures, for each network in training; 0: the one that trains.
         output: who is told of progress.
@@ -202,7 +211,6 @@ def run_recipe(
     from furikaeri_cli.isic.training_progress import showing_training
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.errors import InputError
-    from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.runs import find_unfinished, start_run
     from furikaeri_common.stages import run_stages
     from isic_lesion.data.dataset import open_lesions
@@ -217,10 +225,12 @@ def run_recipe(
             "isic run was started by torchrun, whose processes would each make a run of their own",
             fix="Train networks with torchrun and `isic train-image`, and give their scores with --image-scores",
         )
+    where = where or EngineOptions(workers=workers)
     asked = RunInputs(
         data=open_lesions(given.data),
         recipe=recipe,
-        engine=LocalProcesses(workers),
+        engine=where.engine(output, on_gpu=any(model.device == "gpu" for model in recipe.models)),
+        image_engine=where.engine(output, on_gpu=any(one.device.startswith("cuda") for one in recipe.images)),
         test=None if given.test is None else open_lesions(given.test, "test"),
         image_scores=given.image_scores,
         test_image_scores=given.test_image_scores,

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory
 from furikaeri_cli.isic.image_inputs import few_of, folds_of, lesions_of
+from furikaeri_cli.isic.torchrun import is_first, is_one_of_several, with_one_voice
 from furikaeri_cli.isic.training_progress import showing_training
-from furikaeri_cli.options import Json, LesionPictures, LesionTable, Quiet, Workers
+from furikaeri_cli.isic.trainings import EngineOptions, model_folders
+from furikaeri_cli.options import Json, LesionPictures, LesionTable, Quiet
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
+    from furikaeri_common.tasks import Engine
     from isic_lesion.boosters.out_of_fold import FoldQuality
     from isic_lesion.folds.dealing import Folds
     from isic_lesion.image_models.config import ImageConfig
@@ -72,7 +76,7 @@ def train_images(
     configs: Sequence[ImageConfig],
     outs: Sequence[Path],
     *,
-    workers: int = 0,
+    engine: Engine,
     readers: int = 0,
     parts: Parts = "both",
     on_bad: Bad = "refuse",
@@ -86,7 +90,7 @@ def train_images(
         folds: of this contest's rows.
         configs: of the models.
         outs: their folders; made if they are missing.
-        workers: networks that are trained side by side, each in a process; 0: in this one, one after the other.
+        engine: where networks are trained.
         readers: processes that read pictures for each of them; 0: the one that trains.
         parts: networks of the folds, of all rows, or both.
         on_bad: refuse damaged pictures, or leave them out.
@@ -97,7 +101,6 @@ def train_images(
         InputError: if something cannot be read or does not fit the rest.
         WorkError: if a network cannot be trained.
     """
-    from furikaeri_common.local_processes import LocalProcesses
     from isic_lesion.image_models.training import num_networks, train_image_models
 
     told = output or Output("quiet")
@@ -107,7 +110,7 @@ def train_images(
             folds,
             configs,
             outs,
-            engine=LocalProcesses(workers),
+            engine=engine,
             parts=parts,
             on_bad=on_bad,
             workers=readers,
@@ -179,7 +182,11 @@ def train_image_cli(
         Literal["auto", "float32", "bfloat16", "float16"] | None,
         typer.Option("--precision", help="Of the networks' arithmetic."),
     ] = None,
-    workers: Workers = 1,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
     readers: Annotated[
         int, typer.Option("--readers", min=0, help="Processes that read pictures, for each network; 0: none.")
     ] = 0,
@@ -200,18 +207,20 @@ def train_image_cli(
     settings of one, on top of a `preset`. Weights are never fetched: they come from the hub's cache, or a file.
 
     A model's folder holds model.json, weights/, oof.parquet and history.parquet. A command that was interrupted, even
-    killed, goes on in the middle of a network when it is given again, and ends with the same bytes on a CPU. Several
-    GPUs train one network together under torchrun.
+    killed, goes on in the middle of a network when it is given again, and ends with the same bytes on a CPU. With
+    --engine ray the networks are trained on a cluster, each on a GPU of its own where the model's device is cuda; on
+    machines without shared storage a network that was not finished begins anew. Several GPUs train one network together
+    under torchrun.
 
     Examples:
         isic train-image --data data --model small-lite0 --weights tf_efficientnet_lite0.pth --workers 2
         isic train-image --metadata crops.csv --images crops.hdf5 --folds-count 5 --model demo-tiny
+        isic train-image --model original-convnext-base --model original-swin-base --device cuda --engine ray
         torchrun --nproc-per-node 2 --no-python isic train-image --model original-convnext-base --pieces 2
     """
     from isic_lesion.image_models.presets import read_image_config
 
-    is_first = os.environ.get("RANK", "0") in ("", "0")  # of torchrun's processes, one speaks for all
-    output = Output.choose(json=json, quiet=quiet or not is_first)
+    output = Output.choose(json=json, quiet=quiet or not is_first())
     changes = {
         "weights": weights,
         "epochs": epochs,
@@ -222,28 +231,31 @@ def train_image_cli(
         "precision": precision,
         "threads": threads,
     }
-    try:
+    with with_one_voice():
         configs = [_changed(read_image_config(one), seeds, changes) for one in model or [_MODEL]]
-        outs = _outs(out, configs)
-        _warn_of_threads(output, configs, workers)
+        outs = model_folders(out, [config.name for config in configs])
+        where = EngineOptions(engine, address, workers, task_gpus, task_memory)
+        if engine == "ray" and is_one_of_several():
+            raise InputError(
+                "--engine ray under torchrun, whose processes train one network together; Ray's workers each their own",
+                fix="Leave out one of both",
+            )
+        if engine == "local":
+            _warn_of_threads(output, configs, 1 if workers is None else workers)
         rows = lesions_of(data, metadata, images, past_images or ())
         trained = train_images(
             rows,
             folds_of(folds, folds_count, rows, data, metadata, output),
             configs,
             outs,
-            workers=workers,
+            engine=where.engine(output, on_gpu=any(config.device.startswith("cuda") for config in configs)),
             readers=readers,
             parts=parts,
             on_bad=on_bad,
             force=force,
             output=output,
         )
-    except InputError as error:
-        if is_first:
-            raise
-        raise typer.Exit(error.exit_code) from error
-    if is_first:
+    if is_first():
         _print(output, trained)
         _warn_of_untaught(output, rows, configs)
 
@@ -272,17 +284,6 @@ def _warn_of_threads(output: Output, configs: Sequence[ImageConfig], workers: in
     threads, cores = configs[0].threads * max(1, workers), os.cpu_count() or 1
     if configs[0].threads > 1 and threads > cores:
         output.warn(f"{threads} threads on {cores} cores slow each other down; lower --threads or --workers")
-
-
-def _outs(out: Path | None, configs: Sequence[ImageConfig]) -> list[Path]:
-    if out is not None and len(configs) == 1:
-        outs = [out]
-    else:
-        outs = [(out or Path("models")) / config.name for config in configs]
-    for place in outs:
-        if place.exists() and not place.is_dir():
-            raise InputError(f"{place}: is a file", fix="Name a folder with --out")
-    return outs
 
 
 def _mean(values: Sequence[float]) -> float:

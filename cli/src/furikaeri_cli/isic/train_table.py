@@ -1,25 +1,29 @@
-"""`isic train-table`: a table model, trained round by round and on all rows."""
+"""`isic train-table`: table models, trained round by round and on all rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from furikaeri_cli.engines import Address, EngineName, EngineWorkers, TaskGpus, TaskMemory
 from furikaeri_cli.isic.by_size import suiting
-from furikaeri_cli.options import Json, Quiet, Workers
+from furikaeri_cli.isic.trainings import EngineOptions, model_folders
+from furikaeri_cli.options import Json, Quiet
 from furikaeri_cli.output import Output
 
 if TYPE_CHECKING:
-    from furikaeri_common.tasks import Progress
+    from furikaeri_common.tasks import Engine
     from isic_lesion.boosters.config import BoosterConfig
     from isic_lesion.boosters.out_of_fold import FoldQuality
+    from isic_lesion.table_models.folder import ModelRecord
     from isic_lesion.table_models.selection_files import Method
+    from isic_lesion.table_models.training import Parts
 
-__all__ = ["FIRST", "SELECTION", "Trained", "train_table_cli", "train_table_model"]
+__all__ = ["FIRST", "SELECTION", "Trained", "train_table_cli", "train_table_models"]
 
 SELECTION, FIRST = "selection.json", "before-selection"
 
@@ -27,7 +31,7 @@ _SHOWN = 10
 
 
 class Trained(NamedTuple):
-    """What came of it.
+    """What came of a model.
 
     Attributes:
         out: the model's folder.
@@ -54,33 +58,33 @@ class Trained(NamedTuple):
     note: str = "Not a medical device. The contest's data are CC-BY-NC as a whole."
 
 
-def train_table_model(
+def train_table_models(
     features: Path,
     folds: Path,
     data: Path,
-    config: BoosterConfig,
-    out: Path,
+    configs: Sequence[BoosterConfig],
+    outs: Sequence[Path],
     *,
-    workers: int = 0,
-    parts: Literal["both", "folds", "all"] = "both",
+    engine: Engine,
+    parts: Parts = "both",
     select: Method | Path | None = None,
     correlation: float | None = None,
     force: bool = False,
     output: Output | None = None,
-) -> Trained:
-    """Train a table model and write its folder; the same call goes on where an earlier one stopped.
+) -> list[Trained]:
+    """Train table models and write their folders; the same call goes on where an earlier one stopped.
 
     Args:
         features: a folder, from `isic features`.
         folds: a file, from `isic folds`.
         data: a folder that holds train-metadata.csv.
-        config: of the model.
-        out: the model's folder; made if it is missing.
-        workers: processes that train; 0: this one.
+        configs: of the models.
+        outs: their folders; made if they are missing.
+        engine: where boosters are trained.
         parts: boosters of the rounds, of all rows, or both.
         select: train in rounds first and keep the features that a method chooses, or a file names; None: all.
         correlation: with "permutation": shuffle features together that are correlated so much; None: one by one.
-        force: replace another model that `out` holds.
+        force: replace other models that the folders hold.
         output: who is told of progress; None: nobody.
 
     Raises:
@@ -88,27 +92,23 @@ def train_table_model(
         WorkError: if a booster cannot be trained.
     """
     from furikaeri_cli.progress import showing_progress
-    from furikaeri_common.local_processes import LocalProcesses
-    from isic_lesion.boosters.importances import mean_importances
     from isic_lesion.data.dataset import open_lesions
     from isic_lesion.folds.files import read_folds
-    from isic_lesion.parquet import read_parquet
-    from isic_lesion.table_models.folder import IMPORTANCES, ModelRecord
     from isic_lesion.table_models.selection_files import read_selection, select_features, write_selection
-    from isic_lesion.table_models.training import Parts, num_parts, train_table
+    from isic_lesion.table_models.training import num_parts, train_tables
 
     told = output or Output("quiet")
     dealt = read_folds(folds)
     metadata = open_lesions(data).read(["isic_id", "target", "iddx_1", "attribution"])
-    engine = LocalProcesses(workers)
 
-    def train(into: Path, which: Parts, names: tuple[str, ...] | None) -> ModelRecord:
-        def work(on_progress: Callable[[Progress], None]) -> ModelRecord:
-            return train_table(
+    def train(into: Sequence[Path], which: Parts, names: Sequence[tuple[str, ...] | None]) -> list[ModelRecord]:
+        total = sum(num_parts(config, dealt.num_folds, which) for config in configs)
+        with showing_progress(told, "boosters", total) as on_progress:
+            return train_tables(
                 features,
                 dealt,
                 metadata,
-                config,
+                configs,
                 into,
                 engine=engine,
                 parts=which,
@@ -117,26 +117,30 @@ def train_table_model(
                 on_progress=on_progress,
             )
 
-        with showing_progress(told, "boosters", num_parts(config, dealt.num_folds, which)) as on_progress:
-            return work(on_progress)
-
-    names, dropped = None, None
-    if isinstance(select, Path):
-        chosen = read_selection(select)
-        names, dropped = chosen.names, len(chosen.dropped)
-    elif select is not None:
-        train(out / FIRST, "folds", None)
+    chosen = [read_selection(select)] * len(configs) if isinstance(select, Path) else []
+    if select is not None and not isinstance(select, Path):
+        train([out / FIRST for out in outs], "folds", [None] * len(configs))
         told.note(f"Choosing features by {select} ...")
-        seed = config.seeds[0]
-        chosen = select_features(out / FIRST, features, dealt, metadata, select, seed=seed, correlation=correlation)
-        write_selection(chosen, out / SELECTION)
-        names, dropped = chosen.names, len(chosen.dropped)
-    record = train(out, parts, names)
+        for config, out in zip(configs, outs, strict=True):
+            seed = config.seeds[0]
+            found = select_features(out / FIRST, features, dealt, metadata, select, seed=seed, correlation=correlation)
+            write_selection(found, out / SELECTION)
+            chosen.append(found)
+    records = train(outs, parts, [one.names for one in chosen] or [None] * len(configs))
+    dropped: list[int | None] = [len(one.dropped) for one in chosen] or [None] * len(configs)
+    return [_trained(out, record, count) for out, record, count in zip(outs, records, dropped, strict=True)]
+
+
+def _trained(out: Path, record: ModelRecord, dropped: int | None) -> Trained:
+    from isic_lesion.boosters.importances import mean_importances
+    from isic_lesion.parquet import read_parquet
+    from isic_lesion.table_models.folder import IMPORTANCES
+
     means = mean_importances(read_parquet(out / IMPORTANCES).frame)
     return Trained(
         out=out,
-        model=config.name,
-        library=config.library,
+        model=record.config.name,
+        library=record.config.library,
         scheme=record.scheme,
         features=len(record.names),
         dropped=dropped,
@@ -153,15 +157,16 @@ def train_table_cli(
     folds: Annotated[Path, typer.Option("--folds", metavar="FILE", help="From `isic folds`.")] = Path("folds.parquet"),
     data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Holds train-metadata.csv.")] = Path("data"),
     model: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--model",
             metavar="NAME|FILE",
-            help="A model by name, or a TOML file of one; else what suits the number of lesions.",
+            help="By name, or a TOML file; else what suits the number of lesions. Repeatable.",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The model's folder; models/NAME if not given.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The model's folder, or several models'; models/NAME if not given."),
     ] = None,
     hospital: Annotated[
         Literal["with", "without", "blanked"] | None,
@@ -185,37 +190,45 @@ def train_table_cli(
         Literal["cpu", "gpu"] | None, typer.Option("--device", help="Where the boosters are trained.")
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of each booster.")] = None,
-    workers: Workers = 1,
-    force: Annotated[bool, typer.Option("--force", help="Replace another model in the folder.")] = False,
+    engine: EngineName = "local",
+    address: Address = "",
+    workers: EngineWorkers = None,
+    task_gpus: TaskGpus = None,
+    task_memory: TaskMemory = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace other models in the folders.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a table model: boosters of each round for out-of-fold scores, and of all rows for new lesions.
+    """Train table models: boosters of each round for out-of-fold scores, and of all rows for new lesions.
 
     Models by name are original-xgboost, original-lightgbm, original-sampled, small-xgboost and small-lightgbm; for some
     hundred to some thousand lesions few-lightgbm, few-extra-trees and few-kernel. A TOML file has the settings of one,
-    on top of a `preset`. --hospital trains a variant, under a name of its own; lesions
-    of hospitals that training has not seen need `without` or `blanked`. The folder holds model.json, boosters/ in the
-    libraries' own formats, oof.parquet and importances.parquet. A command that was interrupted goes on when it is
-    given again, and ends with the same bytes on a CPU. What --select permutation keeps was chosen on held-out rows,
+    on top of a `preset`. Several models are trained side by side. --hospital trains variants, under names of their own;
+    lesions of hospitals that training has not seen need `without` or `blanked`. A model's folder holds model.json,
+    boosters/ in the libraries' own formats, oof.parquet and importances.parquet. A command that was interrupted goes on
+    when it is given again, and ends with the same bytes on a CPU. With --engine ray the boosters are trained on a
+    cluster, to the same bytes on processors of one kind. What --select permutation keeps was chosen on held-out rows,
     whose scores are then a little too good.
 
     Examples:
         isic train-table --features features --folds folds.parquet --data data --model small-lightgbm --workers 2
         isic train-table --features features --data data --model original-xgboost --hospital without --seeds 3
+        isic train-table --data data --model original-xgboost --model original-lightgbm --seeds 30 --engine ray
         isic train-table --features features --data data --model small-xgboost --select zero-importance --json
     """
     from isic_lesion.boosters.files import read_config
 
     output = Output.choose(json=json, quiet=quiet)
-    config = _changed(read_config(model or suiting(data, "model", output)), hospital, seeds, device, threads)
-    trained = train_table_model(
+    named = model or [suiting(data, "model", output)]
+    configs = [_changed(read_config(one), hospital, seeds, device, threads) for one in named]
+    where = EngineOptions(engine, address, workers, task_gpus, task_memory)
+    trained = train_table_models(
         features,
         folds,
         data,
-        config,
-        out or Path("models") / config.name,
-        workers=workers,
+        configs,
+        model_folders(out, [config.name for config in configs]),
+        engine=where.engine(output, on_gpu=any(config.device == "gpu" for config in configs)),
         parts=parts,
         select=_selection(select, correlation),
         correlation=correlation,
@@ -268,26 +281,31 @@ def _selection(select: str | None, correlation: float | None) -> Method | Path |
     return Path(select)
 
 
-def _print(output: Output, trained: Trained) -> None:
+def _print(output: Output, trained: Sequence[Trained]) -> None:
     def shown(value: float | None) -> str:
         return "" if value is None else f"{value:.5f}"
 
     rows = [
         (
+            one.model,
             "all" if quality.fold is None else quality.fold,
             quality.lesions,
             quality.malignant,
             shown(quality.partial_auc),
             shown(quality.auc),
         )
-        for quality in trained.quality
+        for one in trained
+        for quality in one.quality
     ]
-    output.table(("round", "lesions", "malignant", "pAUC", "AUC"), rows, title=trained.model, value=trained)
+    output.table(("model", "round", "lesions", "malignant", "pAUC", "AUC"), rows, value=list(trained))
     if output.is_json:
         return
-    output.note("Share of the gain: " + ", ".join(f"{name} {share:.1%}" for name, share in trained.importances))
-    selected = "" if trained.dropped is None else f" ({trained.dropped} left out)"
-    output.note(
-        f"{trained.boosters} {trained.library} boosters of {trained.features} features{selected}, folds by "
-        f"{trained.scheme}, in {trained.out}\n{trained.note}"
-    )
+    for one in trained:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in one.importances)
+        output.note(f"{one.model}: share of the gain: {shares}")
+        selected = "" if one.dropped is None else f" ({one.dropped} left out)"
+        output.note(
+            f"{one.model}: {one.boosters} {one.library} boosters of {one.features} features{selected}, folds by "
+            f"{one.scheme}, in {one.out}"
+        )
+    output.note(trained[0].note)

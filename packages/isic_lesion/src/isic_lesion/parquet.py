@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from furikaeri_common.errors import InputError
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    from polars import DataFrame, Expr, Series
 
-__all__ = ["ParquetFile", "is_parquet", "read_parquet"]
+__all__ = ["ParquetFile", "distinct_values", "is_parquet", "read_parquet"]
 
 _MAGIC = b"PAR1"
 
@@ -38,11 +40,12 @@ def is_parquet(path: Path) -> bool:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def read_parquet(path: Path, *, fix: str = "") -> ParquetFile:
-    """Read a whole Parquet file and its own metadata (name -> text).
+def read_parquet(path: Path, *, where: Expr | None = None, fix: str = "") -> ParquetFile:
+    """Read a Parquet file and its own metadata (name -> text).
 
     Args:
         path: the file.
+        where: which rows; the others are never held together. None: all.
         fix: what to do where it is none.
 
     Raises:
@@ -52,9 +55,38 @@ def read_parquet(path: Path, *, fix: str = "") -> ParquetFile:
 
     if not is_parquet(path):
         raise InputError(f"{path}: is not a Parquet file", fix=fix)
-    try:
+    with _telling_of(path, fix):
+        if where is not None:
+            some = pl.scan_parquet(path, glob=False).filter(where).collect(engine="streaming")
+            return ParquetFile(some, pl.read_parquet_metadata(path))
         content = Path(path).read_bytes()
         return ParquetFile(pl.read_parquet(content), pl.read_parquet_metadata(io.BytesIO(content)))
+
+
+def distinct_values(path: Path, column: str, *, fix: str = "") -> Series | None:
+    """Return the distinct values of a column of a Parquet file, in no order; None if it has no such column.
+
+    Raises:
+        InputError: as `read_parquet`.
+    """
+    import polars as pl
+
+    if not is_parquet(path):
+        raise InputError(f"{path}: is not a Parquet file", fix=fix)
+    with _telling_of(path, fix):
+        lazy = pl.scan_parquet(path, glob=False)
+        if column not in lazy.collect_schema().names():
+            return None
+        return lazy.select(pl.col(column).unique()).collect(engine="streaming")[column]
+
+
+@contextmanager
+def _telling_of(path: Path, fix: str) -> Iterator[None]:
+    """Turn what reading a damaged file leads to into one clear line."""
+    import polars as pl
+
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except MemoryError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +11,7 @@ from furikaeri_common.errors import InputError
 from isic_lesion.data.dataset import Lesions
 from isic_lesion.features.image_features import image_column
 from isic_lesion.prediction import Predicted, Predictor, check_given, predict
-from isic_lesion.scores import average_members, read_many_scores
+from isic_lesion.scores import read_scores_by_model, score_models
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -47,11 +48,11 @@ def predict_with_pictures(
         InputError: if something cannot be read, or something that the run had is missing.
         MissingExtraError: if the run's own image models are needed, and the extra `image` is not installed.
     """
-    given = average_members(read_many_scores(image_scores)) if image_scores else None
-    check_given(predictor, {*predictor.networks, *(() if given is None else given["model"].unique())}, past)
-    scores = complete_scores(
-        predictor, lesions, given, images=images, on_bad=on_bad, readers=readers, on_progress=on_pictures
-    )
+    has = frozenset(score_models(image_scores)) if image_scores else frozenset[str]()
+    check_given(predictor, {*predictor.networks, *has}, past)
+    own = _own_scores(predictor, lesions, has, images=images, on_bad=on_bad, readers=readers, on_progress=on_pictures)
+    given = read_scores_by_model(image_scores) if image_scores else ()
+    scores = itertools.chain(given, () if own is None else (own,))
     return predict(predictor, lesions, image_scores=scores, past=past, chunk_rows=chunk_rows, on_chunk=on_chunk)
 
 
@@ -82,7 +83,24 @@ def complete_scores(
     """
     import polars as pl
 
-    has = set() if given is None else set(given["model"].unique())
+    has = frozenset[str]() if given is None else frozenset(given["model"].unique())
+    own = _own_scores(predictor, lesions, has, images=images, on_bad=on_bad, readers=readers, on_progress=on_progress)
+    if own is None or given is None:
+        return given if own is None else own
+    return pl.concat([given, own])
+
+
+def _own_scores(
+    predictor: Predictor,
+    lesions: Lesions,
+    has: frozenset[str],
+    *,
+    images: Path | None,
+    on_bad: Literal["refuse", "skip"],
+    readers: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> DataFrame | None:
+    """Return the scores of a run's own image models, those in `has` left out; None if no other is wanted."""
     looked_at = set(predictor.image_columns)
     needed = {
         name: folder
@@ -90,12 +108,11 @@ def complete_scores(
         if name not in has and (name in predictor.image_models or image_column(name) in looked_at)
     }
     if not needed:
-        return given
+        return None
     use = predictor.recipe.inference.boosters
-    own = score_pictures(
+    return score_pictures(
         needed, lesions, use=use, images=images, on_bad=on_bad, readers=readers, on_progress=on_progress
     )
-    return own if given is None else pl.concat([given, own])
 
 
 def score_pictures(

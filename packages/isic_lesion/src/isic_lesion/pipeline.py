@@ -54,7 +54,7 @@ from isic_lesion.run_images import (
 )
 from isic_lesion.run_inputs import RunInputs
 from isic_lesion.run_layout import RunLayout
-from isic_lesion.scores import average_members, read_many_scores, read_scores, write_scores
+from isic_lesion.scores import read_many_scores, read_scores, read_scores_by_model, write_scores
 from isic_lesion.stack.files import write_stack
 from isic_lesion.stack.fitting import StackConfig, fit_stack, stack_held_out
 from isic_lesion.submission import write_submission
@@ -306,7 +306,7 @@ def _submit(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
     assert inputs.test is not None
     own = tuple(layout.test_image_scores(config.name) for config in inputs.recipe.images)
     files = (*inputs.test_image_scores, *own)
-    image_scores = average_members(read_many_scores(files)) if files else None
+    image_scores = read_scores_by_model(files) if files else None
     predicted = predict(open_predictor(layout.folder), inputs.test, image_scores=image_scores, past=inputs.past)
     write_submission(predicted.frame, layout.submission)
     return {

@@ -1,8 +1,8 @@
 """From a finished run to the scores of lesions that nobody trained on. (io)
 
-Rows come in chunks of whole patients, so that of all rows only ids, hospitals and one number for each model are held at
-once. The scores are those of one pass: features of a patient need that patient's rows alone, and what crosses patients
-was fitted in training.
+Rows come in chunks of whole patients, from files that hold a chunk each. Of all rows only ids and one number for each
+model are held at once, for a score is a rank among all of them. The scores are those of one pass: features of a patient
+need that patient's rows alone, and what crosses patients was fitted in training.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from furikaeri_common.artifacts import read_json
 from furikaeri_common.errors import InputError
 from isic_lesion.data.dataset import Lesions
 from isic_lesion.data.schema import Split, columns_of, frame_schema
-from isic_lesion.features import FeatureSet, Population, compute, join_scores, read_feature_set, read_population
+from isic_lesion.features import FeatureSet, Population, compute, read_feature_set, read_population
 from isic_lesion.features.image_features import image_column
 from isic_lesion.past.history import join_past
 from isic_lesion.past.reading import read_past
 from isic_lesion.recipe import Recipe, recipe_from
 from isic_lesion.run_layout import RunLayout
+from isic_lesion.score_tables import may_repeat
 from isic_lesion.stack.applying import blend_columns
 from isic_lesion.stack.files import read_stack
 from isic_lesion.stack.values import Stack
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from polars import DataFrame, Expr, Series
 
 __all__ = ["Predicted", "Predictor", "Scorer", "check_given", "open_predictor", "predict", "score_rows"]
+
+_ROWS_AT_ONCE = 100_000
 
 
 class Scorer(NamedTuple):
@@ -164,7 +167,7 @@ def predict(
     predictor: Predictor,
     lesions: Lesions,
     *,
-    image_scores: DataFrame | None = None,
+    image_scores: DataFrame | Iterable[DataFrame] | None = None,
     past: Sequence[Path] = (),
     chunk_rows: int | None = None,
     on_chunk: Callable[[int, int], None] = lambda done, total: None,
@@ -174,8 +177,9 @@ def predict(
     Args:
         predictor: what scores them.
         lesions: the table; pictures are not looked at.
-        image_scores: isic_id, fold (null), model, score of the image models that the run had; see
-            `picture_scores.complete_scores`.
+        image_scores: isic_id, fold (null), model, score of the image models that the run had (see
+            `picture_scores.complete_scores`); or several such tables of different models, of which one after the other
+            is held.
         past: files of earlier contests, where the run had them.
         chunk_rows: how many rows are in memory at once; None: as the recipe says. A patient's rows stay together.
         on_chunk: told how many rows of how many are done.
@@ -185,42 +189,41 @@ def predict(
     """
     import polars as pl
 
-    check_given(predictor, () if image_scores is None else image_scores["model"].unique(), past)
-    keys = lesions.read(["isic_id", "patient_id", "attribution"])
-    if keys.is_empty():
-        raise InputError(f"{lesions.metadata}: has a header but no rows")
-    known = known_hospitals(keys["attribution"], predictor.hospitals)
+    if image_scores is None or isinstance(image_scores, pl.DataFrame):
+        check_given(predictor, () if image_scores is None else image_scores["model"].unique(), past)
+        image_scores = () if image_scores is None else (image_scores,)
     history = read_past(past).frame if predictor.recipe.features.past else None
-    chunks = _chunks_of(
-        keys.select(_owner()).to_series(), predictor.recipe.inference.chunk_rows if chunk_rows is None else chunk_rows
-    )
     closed = _closed_categories(predictor, lesions.split)
-    columns = {config.name: np.full(len(keys), np.nan) for config in predictor.recipe.models}
     done = 0
     with tempfile.TemporaryDirectory(prefix="furikaeri-") as place:
-        table = _as_parquet(lesions, predictor, Path(place, "lesions.parquet"))
-        for owners in chunks:
-            rows = pl.scan_parquet(table).filter(_owner().is_in(owners.implode())).collect()
+        isic_ids, chunk_of_row = _chunk_of_rows(
+            lesions, predictor.recipe.inference.chunk_rows if chunk_rows is None else chunk_rows
+        )
+        pictured = _columns_of(image_scores, isic_ids)
+        check_given(predictor, pictured, past)
+        columns = {config.name: np.full(len(isic_ids), np.nan) for config in predictor.recipe.models}
+        known = np.zeros(len(isic_ids), dtype=bool)
+        chunks = _in_chunks(lesions, predictor, chunk_of_row, Path(place))
+        for files in chunks:
+            rows = pl.read_parquet(files)
             _check_categories(rows, closed, lesions)
             positions = rows["row"].to_numpy()
+            known[positions] = known_hospitals(rows["attribution"], predictor.hospitals)
             if history is not None:
                 rows = join_past(rows, history)
-            if image_scores is not None:
-                rows = join_scores(rows, image_scores)
+            for model, scores in pictured.items():
+                rows = rows.with_columns(pl.Series(image_column(model), scores[positions]).fill_nan(None))
             for name, scores in score_rows(predictor, rows).items():
                 columns[name][positions] = scores
             done += len(rows)
-            on_chunk(done, len(keys))
-    unpictured = np.zeros(len(keys), dtype=bool)
-    if image_scores is not None:
-        for (model,), own in image_scores.group_by("model"):
-            joined = keys.select("isic_id").join(own, on="isic_id", how="left", maintain_order="left")
-            columns[str(model)] = joined["score"].fill_null(float("nan")).to_numpy()
-            if model in predictor.image_models or image_column(str(model)) in predictor.image_columns:
-                unpictured |= np.isnan(columns[str(model)])
-    final = blend_columns(predictor.stack, columns, keys["isic_id"], known)
+            on_chunk(done, len(isic_ids))
+    unpictured = np.zeros(len(isic_ids), dtype=bool)
+    for model, scores in pictured.items():
+        if model in predictor.image_models or image_column(model) in predictor.image_columns:
+            unpictured |= np.isnan(scores)
+    final = blend_columns(predictor.stack, {**columns, **pictured}, isic_ids, known)
     return Predicted(
-        frame=keys.select("isic_id", target=pl.Series(final)),
+        frame=pl.DataFrame({"isic_id": isic_ids, "target": pl.Series(final)}),
         unknown=int((~known).sum()),
         unpictured=int(unpictured.sum()),
         chunks=len(chunks),
@@ -279,19 +282,63 @@ def _owner() -> Expr:
     return pl.coalesce("patient_id", "isic_id")
 
 
-def _chunks_of(owners: Series, chunk_rows: int) -> list[Series]:
-    """Return the owners of each chunk's rows: in the order of their first rows, until a chunk is full."""
+def _chunk_of_rows(lesions: Lesions, chunk_rows: int) -> tuple[Series, NDArray[np.int32]]:
+    """Return each row's id, and its chunk: owners in the order of their first rows, until a chunk is full."""
+    import polars as pl
+
     if chunk_rows < 1:
         raise ValueError(f"expected chunk_rows >= 1, got {chunk_rows}")
-    sizes = owners.to_frame("owner").group_by("owner", maintain_order=True).len()
-    begins, filled = [0], 0
-    for position, size in enumerate(sizes["len"]):
+    rows = lesions.read(["isic_id", "patient_id"]).with_columns(owner=_owner())
+    if rows.is_empty():
+        raise InputError(f"{lesions.metadata}: has a header but no rows")
+    sizes = rows.group_by("owner", maintain_order=True).len()
+    chunks, chunk, filled = [], 0, 0
+    for size in sizes["len"]:
         if filled and filled + size > chunk_rows:
-            begins.append(position)
-            filled = 0
+            chunk, filled = chunk + 1, 0
         filled += size
-    ends = [*begins[1:], len(sizes)]
-    return [sizes["owner"][begin:end] for begin, end in zip(begins, ends, strict=True)]
+        chunks.append(chunk)
+    of_owner = sizes.select("owner", pl.Series("chunk", chunks, dtype=pl.Int32))
+    chunk_of_row = rows.join(of_owner, on="owner", how="left", maintain_order="left")["chunk"]
+    return rows["isic_id"], chunk_of_row.to_numpy()
+
+
+def _columns_of(tables: Iterable[DataFrame], isic_ids: Series) -> dict[str, NDArray[np.float64]]:
+    """Return each image model's scores of some lesions, NaN where it has none."""
+    import polars as pl
+
+    columns: dict[str, NDArray[np.float64]] = {}
+    for table in tables:
+        for (model,), own in table.select("isic_id", "model", "score").group_by("model"):
+            if may_repeat(own, ("isic_id",)):  # held out in several rounds
+                own = own.sort("isic_id", "score").group_by("isic_id").agg(pl.col("score").mean())
+            joined = isic_ids.to_frame("isic_id").join(own, on="isic_id", how="left", maintain_order="left")
+            columns[str(model)] = joined["score"].fill_null(float("nan")).to_numpy()
+    return columns
+
+
+def _in_chunks(
+    lesions: Lesions, predictor: Predictor, chunk_of_row: NDArray[np.int32], folder: Path
+) -> list[list[Path]]:
+    """Write what is needed of a table to files, and return those of each chunk; its rows are in the table's order.
+
+    The table is never held whole, and no row is read for another chunk than its own.
+    """
+    import polars as pl
+
+    table = _as_parquet(lesions, predictor, folder / "lesions.parquet")
+    chunks: list[list[Path]] = [[] for _ in range(1 + int(chunk_of_row.max()))]
+    if len(chunks) == 1:
+        return [[table]]
+    for first in range(0, len(chunk_of_row), _ROWS_AT_ONCE):
+        rows = pl.scan_parquet(table).slice(first, _ROWS_AT_ONCE).collect()
+        rows = rows.with_columns(pl.Series("chunk", chunk_of_row[first : first + _ROWS_AT_ONCE]))
+        for (chunk,), part in rows.partition_by("chunk", include_key=False, as_dict=True).items():
+            file = folder / f"{chunk}-{first}.parquet"
+            part.write_parquet(file, compression="lz4")
+            chunks[chunk].append(file)
+    table.unlink()
+    return chunks
 
 
 def _as_parquet(lesions: Lesions, predictor: Predictor, path: Path) -> Path:

@@ -20,7 +20,7 @@ from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.records import OOF
 from isic_lesion.run_inputs import RunInputs
 from isic_lesion.run_layout import RunLayout
-from isic_lesion.scores import average_members, read_many_scores, read_scores, write_scores
+from isic_lesion.scores import average_members, read_many_scores, read_scores, read_scores_by_model, write_scores
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -82,7 +82,7 @@ def check_weights(configs: Sequence[ImageConfig]) -> None:
 
 def scored_models(files: tuple[Path, ...]) -> tuple[str, ...]:
     """Return the models that files of scores hold, sorted."""
-    return tuple(sorted(average_members(read_many_scores(files))["model"].unique())) if files else ()
+    return tuple(str(scores["model"][0]) for scores in read_scores_by_model(files)) if files else ()
 
 
 def learns_from_past(config: ImageConfig) -> bool:
@@ -162,7 +162,7 @@ def _training(
             read_folds(layout.folds),
             [config],
             [layout.image_model(config.name)],
-            engine=inputs.engine,
+            engine=inputs.image_engine or inputs.engine,
             parts="folds" if inputs.recipe.inference.boosters == "folds" else "both",
             on_bad=inputs.on_bad,
             workers=inputs.readers,

@@ -27,6 +27,7 @@ class RunInputs:
         data: the training lesions.
         recipe: how.
         engine: who trains the boosters; it does not change what comes out.
+        image_engine: who trains the networks; None: the same.
         test: the lesions to score at the end; None: none.
         image_scores: files of out-of-fold scores of image models.
         test_image_scores: the same models' scores of the test lesions.
@@ -45,6 +46,7 @@ class RunInputs:
     data: Lesions
     recipe: Recipe
     engine: Engine
+    image_engine: Engine | None = None
     test: Lesions | None = None
     image_scores: tuple[Path, ...] = ()
     test_image_scores: tuple[Path, ...] = ()

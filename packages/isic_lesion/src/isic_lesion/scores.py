@@ -7,17 +7,24 @@ beside this contest's (see `past.history`); who knows of this contest's folds al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from furikaeri_common.artifacts import atomic_writer
 from furikaeri_common.errors import InputError
-from isic_lesion.parquet import is_parquet, read_parquet
-from isic_lesion.score_tables import SCORE_COLUMNS, Coverage, average_members, check_scores, coverage_of
+from isic_lesion.parquet import distinct_values, is_parquet, read_parquet
+from isic_lesion.score_tables import (
+    SCORE_COLUMNS,
+    Coverage,
+    average_members,
+    check_scores,
+    coverage_of,
+    may_repeat,
+)
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    from polars import DataFrame, Expr
 
     from isic_lesion.folds.dealing import Folds
 
@@ -29,6 +36,8 @@ __all__ = [
     "coverage_of",
     "read_many_scores",
     "read_scores",
+    "read_scores_by_model",
+    "score_models",
     "write_scores",
 ]
 
@@ -69,7 +78,7 @@ def write_scores(path: Path, frame: DataFrame, folds: Folds | None = None, *, ba
         checked.sort("isic_id", "fold", "model").select(pl.col(SCORE_COLUMNS)).write_parquet(stream, metadata=metadata)
 
 
-def read_scores(path: Path, folds: Folds | None = None) -> DataFrame:
+def read_scores(path: Path, folds: Folds | None = None, *, model: str | None = None) -> DataFrame:
     """Read a file of scores: Parquet as `write_scores` writes it, or a CSV with the same columns.
 
     In a CSV the model may be missing: the file's name is taken; an empty fold is null. `.csv.gz` is read as well.
@@ -79,6 +88,7 @@ def read_scores(path: Path, folds: Folds | None = None) -> DataFrame:
         folds: what the scores are to be used with. None: rows are not compared with any folds. Where the file says that
             it holds lesions of past contests beside those of these very folds, it is read without them; with folds
             that are extended by them, they are kept.
+        model: of this one and its members alone, which must have scores there; None: of all.
 
     Returns:
         isic_id (String), fold (UInt8), model (String), score (Float64, finite); sorted by isic_id, fold and model.
@@ -90,9 +100,10 @@ def read_scores(path: Path, folds: Folds | None = None) -> DataFrame:
     path = Path(path)
     metadata: dict[str, str] = {}
     if is_parquet(path):
-        frame, metadata = read_parquet(path)
+        frame, metadata = read_parquet(path, where=None if model is None else _is_of(model))
     else:
         frame = _read_csv(path)
+        frame = frame if model is None else frame.filter(_is_of(model))
     scheme = metadata.get("scheme")
     if folds is not None and scheme is not None and scheme != folds.scheme:
         raise InputError(
@@ -124,6 +135,28 @@ def _without_past(frame: DataFrame, folds: Folds, metadata: dict[str, str], path
     return checked
 
 
+def score_models(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return the models that files have scores of, each with its members, sorted.
+
+    Raises:
+        InputError: as `read_many_scores`.
+    """
+    return tuple(sorted({model for file in _all_files(paths) for model in _models_of(file)}))
+
+
+def read_scores_by_model(paths: Sequence[Path]) -> Iterator[DataFrame]:
+    """Yield the scores of one model after the other, its members averaged.
+
+    They are those of `average_members(read_many_scores(paths))`, but no more than one model's are in memory.
+
+    Raises:
+        InputError: as these two.
+    """
+    held = {file: _models_of(file) for file in _all_files(paths)}
+    for model in sorted(set().union(*held.values())):
+        yield average_members(_together([file for file, models in held.items() if model in models], model=model))
+
+
 def read_many_scores(paths: Sequence[Path], folds: Folds | None = None) -> DataFrame:
     """Read several files of scores as one; a folder stands for every Parquet file in it.
 
@@ -133,16 +166,43 @@ def read_many_scores(paths: Sequence[Path], folds: Folds | None = None) -> DataF
     Raises:
         InputError: as `read_scores`, if there is none, and if two files score the same lesions with the same model.
     """
-    import polars as pl
+    return _together(_all_files(paths), folds)
 
+
+def _all_files(paths: Sequence[Path]) -> list[Path]:
     files = list(dict.fromkeys(file for path in paths for file in _files_of(Path(path))))
     if not files:
         raise InputError("no file of scores was given", fix="Give one with --scores, or a folder of Parquet files")
-    frames = [read_scores(file, folds).with_columns(file=pl.lit(str(file))) for file in files]
-    together = pl.concat(frames)
+    return files
+
+
+def _models_of(file: Path) -> set[str]:
+    """Return the models of a file, their members taken together."""
+    import polars as pl
+
+    names = distinct_values(file, "model") if is_parquet(file) else _read_csv(file)["model"].unique()
+    if names is None or names.dtype != pl.String or names.has_nulls() or (names == "").any():
+        names = read_scores(file)["model"]  # which tells what is amiss
+    return set(names.str.split("#").list.first().unique())
+
+
+def _is_of(model: str) -> Expr:
+    import polars as pl
+
+    name = pl.col("model").cast(pl.String)
+    return (name == model) | name.str.starts_with(f"{model}#")
+
+
+def _together(files: Sequence[Path], folds: Folds | None = None, model: str | None = None) -> DataFrame:
+    import polars as pl
+
+    if len(files) == 1:
+        return read_scores(files[0], folds, model=model)
+    together = pl.concat([read_scores(file, folds, model=model).with_columns(file=pl.lit(str(file))) for file in files])
     key = ["isic_id", "fold", "model"]
-    repeated = together.filter(pl.struct(key).is_duplicated()).sort(*key, maintain_order=True)
+    repeated = together.filter(pl.struct(key).is_duplicated()) if may_repeat(together, key) else together.clear()
     if len(repeated):
+        repeated = repeated.sort(*key, maintain_order=True)
         first, second = repeated.row(0, named=True), repeated.row(1, named=True)
         raise InputError(
             f"{second['file']}: {first['isic_id']} has a score of {first['model']!r} in {first['file']} already",

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from furikaeri_common.artifacts import sha256_of
 from furikaeri_common.errors import InputError, MissingExtraError
 from furikaeri_common.models.opening import first_line
 from isic_lesion.image_models.pretrained import load_weights
-from isic_lesion.image_models.weight_files import find_weights, read_weights
+from isic_lesion.image_models.weight_files import WeightFile, find_weights, read_weights
 
 __all__ = ["Backbone", "InputSpec", "open_backbone", "require_timm"]
 
@@ -47,6 +48,7 @@ class Backbone(NamedTuple):
         inputs: what pictures it takes.
         digest: SHA-256 of the file its weights came from; "" for random ones.
         num_weights: how many numbers it learns.
+        file: its weights came from; None for random ones.
     """
 
     module: Any
@@ -54,9 +56,12 @@ class Backbone(NamedTuple):
     inputs: InputSpec
     digest: str
     num_weights: int
+    file: Path | None = None
 
 
-def open_backbone(name: str, weights: str, *, size: int | None = None, drop_path: float = 0.0) -> Backbone:
+def open_backbone(
+    name: str, weights: str, *, size: int | None = None, drop_path: float = 0.0, file: WeightFile | None = None
+) -> Backbone:
     """Build a backbone and read the weights it begins with; random ones are drawn from torch's global generator.
 
     Args:
@@ -65,6 +70,7 @@ def open_backbone(name: str, weights: str, *, size: int | None = None, drop_path
             one in the models' folder), or the id of a model in the hub's cache, such as "timm/resnet18.a1_in1k".
         size: side of the pictures, in pixels; None: the backbone's own.
         drop_path: the rate of skipped residual branches, in [0, 1).
+        file: where the weights lie; None: they are looked for.
 
     Raises:
         MissingExtraError: without torch and timm.
@@ -73,8 +79,9 @@ def open_backbone(name: str, weights: str, *, size: int | None = None, drop_path
     """
     require_timm()
     config = _config_of(name)
-    file = None
-    if weights != "none":
+    if weights == "none":
+        file = None
+    elif file is None:
         file = find_weights(weights, hub_id=config.get("hf_hub_id"), hub_file=config.get("hf_hub_filename"))
     own = {} if file is None else {key: file.config[key] for key in _OF_WEIGHTS if key in file.config}
     inputs = _inputs_of({**config, **own}, size)
@@ -90,6 +97,7 @@ def open_backbone(name: str, weights: str, *, size: int | None = None, drop_path
         inputs=inputs,
         digest=sha256_of(file.path) if file else "",
         num_weights=sum(parameter.numel() for parameter in module.parameters()),
+        file=file.path if file else None,
     )
 
 

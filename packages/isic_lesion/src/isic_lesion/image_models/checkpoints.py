@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.errors import InputError
 from furikaeri_common.tensors import pack_tensors, unpack_tensors
+from isic_lesion.image_models.ownership import mark_of
 
 __all__ = [
     "Checkpoint",
@@ -105,8 +106,9 @@ def read_checkpoint(path: Path, identity: str) -> Checkpoint | None:
 
 
 def remove_checkpoint(path: Path) -> None:
-    """Remove a checkpoint, and what a killed process left half-written beside it."""
+    """Remove a checkpoint, and what a killed process left beside it: a half-written one, the mark of its owner."""
     Path(path).unlink(missing_ok=True)
+    mark_of(path).unlink(missing_ok=True)
     remove_unfinished(path)
 
 

@@ -25,6 +25,7 @@ from isic_lesion.image_models.moving_average import standing_in
 from isic_lesion.image_models.objectives import truths_of
 from isic_lesion.image_models.one_step import Outcome, take_step
 from isic_lesion.image_models.optimisation import rates_at
+from isic_lesion.image_models.ownership import owning
 from isic_lesion.image_models.pictures import load_batches, open_pictures
 from isic_lesion.image_models.processes import Processes, joined, own_device
 from isic_lesion.image_models.progress import EpochRecord, Progress, add_epoch, add_step, has_risen, is_over
@@ -36,6 +37,7 @@ from isic_lesion.image_models.streams import seed_of
 if TYPE_CHECKING:
     from isic_lesion.image_models.backbones import InputSpec
     from isic_lesion.image_models.rows import ImageRows
+    from isic_lesion.image_models.weight_files import WeightFile
 
 __all__ = ["EpochRecord", "Fitted", "StepReport", "fit"]
 
@@ -81,6 +83,7 @@ def fit(
     held_out: NDArray[np.integer[Any]] | None = None,
     checkpoint: Path | None = None,
     workers: int = 0,
+    weights: WeightFile | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> Fitted:
     """Train one network.
@@ -100,6 +103,7 @@ def fit(
             goes on from where it fits. It stays when training has ended: remove it with `remove_checkpoint` once the
             result is kept. None: nothing is kept.
         workers: processes that read pictures, for each process that trains; 0: none but this one.
+        weights: the file of the weights that the configuration names, where it is known already.
         on_step: told of each step, in the first process alone, after its checkpoint was written. What it raises ends
             the training.
 
@@ -110,7 +114,8 @@ def fit(
         MissingExtraError: without torch and timm.
         InputError: if there is no malignant or no benign lesion to train on, or backbone, weights, device, processes or
             held-out rows are not what the configuration needs.
-        WorkError: if loss or gradient is not finite, memory does not suffice, or another process of the training ended.
+        WorkError: if loss or gradient is not finite, memory does not suffice, another process of the training ended, or
+            one began that writes the same checkpoint.
         TypeError: if rows are given by anything but whole numbers, such as a mask.
     """
     targets, train = rows.frame["target"].to_numpy(), _places("train", train)
@@ -120,12 +125,13 @@ def fit(
     name = name_of_fit(config, fold, seed)
     with (
         joined(device) as processes,
+        owning(checkpoint if processes.is_first else None, name) as check_owner,
         settled_arithmetic(config.threads, device),
         watching_memory(every=_LOOK_AT_MEMORY) as memory,
         _telling_out_of_memory(name, config, device),
     ):
         _check_shares(config, processes)
-        network = _new_network(plan)
+        network = _new_network(plan, weights)
         truths = truths_of(rows, heads_of(config), plan.train, soft=config.soft_labels)
         identity = identity_of(rows, plan, measured, truths, network)
         learner = new_learner(network, heads_of(config), config, device)
@@ -148,9 +154,11 @@ def fit(
                     progress = add_epoch(progress, rates_at(step.number, plan.num_steps, config), pauc)
                     best = _scoring_state(learner) if pauc is not None and has_risen(progress) else best
                 if checkpoint is not None and processes.is_first and progress.step % config.checkpoint_steps == 0:
+                    check_owner()
                     keep(checkpoint, identity, learner, progress, best)
                 if on_step is not None and processes.is_first:
                     on_step(report_of(plan, step, outcome, progress, seconds))
+        check_owner()
         memory.look()
         return Fitted(
             state=_scoring_state(learner) if best is None else best,
@@ -190,13 +198,13 @@ def _check_pieces(config: ImageConfig, learner: Learner) -> None:
         )
 
 
-def _new_network(plan: Plan) -> Any:
+def _new_network(plan: Plan, weights: WeightFile | None) -> Any:
     import torch
 
     from isic_lesion.image_models.network import build_network
 
     torch.manual_seed(seed_of("weights", plan.seed, plan.fold))
-    return build_network(plan.config, heads_of(plan.config))
+    return build_network(plan.config, heads_of(plan.config), file=weights)
 
 
 def _after_step(progress: Progress, step: Step, outcome: Outcome, seconds: float) -> Progress:

@@ -48,7 +48,14 @@ if TYPE_CHECKING:
 
     from isic_lesion.folds.dealing import Folds
 
-__all__ = ["ImageModel", "load_image_model", "network_with", "read_image_record", "write_image_model"]
+__all__ = [
+    "ImageModel",
+    "load_image_model",
+    "network_with",
+    "place_file",
+    "read_image_record",
+    "write_image_model",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +152,7 @@ def write_image_model(
             file.unlink()
     names = [*wanted, HISTORY]
     for part, path in networks.items():
-        _take(path, folder / file_of(part))
+        place_file(path, folder / file_of(part))
     with atomic_writer(folder / HISTORY) as stream:
         history.write_parquet(stream)
     if oof is not None:
@@ -158,7 +165,7 @@ def write_image_model(
     return written
 
 
-def _take(source: Path, target: Path) -> None:
+def place_file(source: Path, target: Path) -> None:
     """Put a file in its place at once, without its bytes lying on the disk twice if that can be."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:

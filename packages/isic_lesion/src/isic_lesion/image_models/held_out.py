@@ -76,8 +76,11 @@ def held_out_pauc(
 
     if not len(held_out):
         return None
-    own = np.arange(processes.rank, len(held_out), processes.count)
-    chunks = [own[start : start + config.batch] for start in range(0, len(own), config.batch)]
+    # The batches are those of one process alone, so that the last bits of the scores are.
+    places = np.arange(len(held_out))
+    chunks = [places[start : start + config.batch] for start in range(0, len(places), config.batch)]
+    chunks = chunks[processes.rank :: processes.count]
+    own = np.concatenate([places[:0], *chunks])
     draws = [[Draw(int(held_out[place])) for place in chunk] for chunk in chunks]
     pictures = open_pictures(rows, learner.network.inputs, "none")
     with (

@@ -14,12 +14,18 @@ from isic_lesion.image_models.heads import Head
 
 if TYPE_CHECKING:
     from isic_lesion.image_models._network import Network
+    from isic_lesion.image_models.weight_files import WeightFile
 
 __all__ = ["build_network", "load_state", "network_state"]
 
 
 def build_network(
-    config: ImageConfig, heads: Sequence[Head], *, weights: str | None = None, inputs: InputSpec | None = None
+    config: ImageConfig,
+    heads: Sequence[Head],
+    *,
+    weights: str | None = None,
+    inputs: InputSpec | None = None,
+    file: WeightFile | None = None,
 ) -> Network:
     """Build a network on the processor, in training mode; random numbers come from torch's global generator.
 
@@ -28,6 +34,7 @@ def build_network(
         heads: such as `heads_of(config)`.
         weights: instead of the configuration's; "none" for a network whose state is loaded afterwards.
         inputs: what pictures it takes, as it was kept with the state; None: as the weights were made for.
+        file: where the weights lie; None: they are looked for.
 
     Raises:
         MissingExtraError: without torch and timm.
@@ -40,7 +47,7 @@ def build_network(
 
     size = config.size if inputs is None else inputs.size
     chosen = config.weights if weights is None else weights
-    backbone = open_backbone(config.backbone, chosen, size=size, drop_path=config.drop_path)
+    backbone = open_backbone(config.backbone, chosen, size=size, drop_path=config.drop_path, file=file)
     if inputs is not None:
         backbone = backbone._replace(inputs=inputs)
     # Convolutions are faster with the channels of a place side by side, on processors and GPUs.

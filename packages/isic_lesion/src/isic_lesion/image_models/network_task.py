@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from furikaeri_common.artifacts import write_bytes, write_tensors
 from furikaeri_common.configs import config_from
 from furikaeri_common.documents import fingerprint
+from furikaeri_common.errors import InputError
 from furikaeri_common.task_store import folder_name
 from furikaeri_common.tensors import pack_tensors
 from isic_lesion.boosters.cross_validation import Part
@@ -21,7 +23,7 @@ from isic_lesion.image_models.fitting import fit
 from isic_lesion.image_models.folder import network_with
 from isic_lesion.image_models.inference import log_odds_of
 from isic_lesion.image_models.processes import Processes, add_up, joined, own_device
-from isic_lesion.image_models.training_inputs import read_shared
+from isic_lesion.image_models.shared_data import read_shared, weights_of
 from isic_lesion.image_models.training_progress import ProgressFile
 
 __all__ = ["PROGRESS", "UNFINISHED", "checkpoint_of", "key_of", "name_of_network", "train_network"]
@@ -60,7 +62,9 @@ def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
         How it was trained, as JSON has it.
     """
     root = folder.parent.parent
-    shared = read_shared(root / inputs["data"])
+    data = root / inputs["data"]
+    shared = read_shared(data)
+    _check_seen(shared.rows.files)
     config = config_from(ImageConfig, {**inputs["config"], "seeds": [inputs["seed"]]}, source="the task")
     part = Part(inputs["fold"], inputs["seed"])
     train, held_out = shared.split(part.fold)
@@ -76,6 +80,7 @@ def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
             held_out=held_out if config.early_stopping is not None else None,
             checkpoint=checkpoint_of(root, key),
             workers=shared.readers,
+            weights=weights_of(inputs, data),
             on_step=ProgressFile(root / PROGRESS, key, name_of_network(config, part)),
         )
         with settled_arithmetic(config.threads, device):
@@ -107,6 +112,15 @@ def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
         "bad": list(fitted.bad),
         "history": [{**epoch._asdict(), "losses": dict(epoch.losses)} for epoch in fitted.history],
     }
+
+
+def _check_seen(files: Sequence[Path]) -> None:
+    for file in files:
+        if not file.is_file():
+            raise InputError(
+                f"{file}: is not there on {socket.gethostname()}, which sees the folder of parts",
+                fix="Keep pictures and models on one storage: both where every machine sees them, or both on one's own",
+            )
 
 
 def _summed(log_odds: NDArray[np.float64], processes: Processes, device: str) -> NDArray[np.float64]:

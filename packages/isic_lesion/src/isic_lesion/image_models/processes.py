@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,15 +21,25 @@ from typing import Any
 from furikaeri_common.devices import choose_device
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.models.opening import first_line
+from furikaeri_common.processes import ProcessIdentity, identity_from, this_process
+from isic_lesion.image_models.endings import Ended, OthersEndedError, ending_with_torchrun, is_told, sentence_of
 
-__all__ = ["PATIENCE", "Processes", "add_up", "agree", "joined", "own_device", "wait_for_all"]
+__all__ = [
+    "PATIENCE",
+    "Processes",
+    "add_up",
+    "agree",
+    "joined",
+    "num_processes",
+    "own_device",
+    "wait_for_all",
+]
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others."""
 
 _joins = itertools.count()
-
-_AGAIN = "See what the other processes said, and run the same command again: training goes on from its checkpoint"
+_now: list[Processes] = []  # of the blocks of `joined` that last
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,12 @@ class Processes:
     Args:
         rank: from 0; the first one writes files and tells progress.
         count: at least 1.
+        first: the first of them, if it is known.
     """
 
     rank: int = 0
     count: int = 1
+    first: ProcessIdentity | None = None
 
     @property
     def is_first(self) -> bool:
@@ -58,12 +71,12 @@ def own_device(requested: str) -> str:
     Raises:
         InputError: if the device does not exist here, or is one that several processes would share.
     """
-    if _world_size() == 1:
+    if num_processes() == 1:
         return choose_device(requested).device
     kind, _, number = requested.partition(":")
     if kind == "mps" or number:
         raise InputError(
-            f"expected a device for each of {_world_size()} processes, got {requested!r}",
+            f"expected a device for each of {num_processes()} processes, got {requested!r}",
             fix="Choose auto, cuda or cpu, or start one process",
         )
     if kind == "auto":
@@ -92,37 +105,45 @@ def joined(device: str = "cpu", *, patience: timedelta = PATIENCE) -> Iterator[P
         InputError: if the environment does not say where the others are.
         WorkError: if they do not come.
     """
-    if _world_size() == 1:
+    if num_processes() == 1:
         yield Processes()
+        return
+    if _now:
+        yield _now[-1]
         return
     import torch.distributed
 
-    if torch.distributed.is_initialized():
-        yield Processes(torch.distributed.get_rank(), torch.distributed.get_world_size())
-        return
     if missing := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]:
         raise InputError(
-            f"WORLD_SIZE is {_world_size()}, but {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+            f"WORLD_SIZE is {num_processes()}, but {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
             fix="Start the processes with torchrun",
         )
     try:
-        _join("nccl" if device.startswith("cuda") else "gloo", patience)
+        processes = _join("nccl" if device.startswith("cuda") else "gloo", patience)
     except (RuntimeError, ValueError) as error:
         raise WorkError(f"the processes of torchrun do not find each other ({first_line(error)})") from error
+    _now.append(processes)
     try:
-        yield Processes(torch.distributed.get_rank(), torch.distributed.get_world_size())
+        with ending_with_torchrun():
+            yield processes
+    except KeyboardInterrupt as error:
+        raise Ended(is_told=is_told(processes.rank, processes.first, wait=0.0)) from error
     finally:
+        _now.pop()
         with contextlib.suppress(RuntimeError):
             torch.distributed.destroy_process_group()
 
 
-def _join(backend: str, patience: timedelta) -> None:
+def _join(backend: str, patience: timedelta) -> Processes:
     """Make the group of processes; each time under another name, for torchrun's store keeps where the last one was."""
     import torch.distributed
 
     store, rank, count = next(torch.distributed.rendezvous("env://", timeout=patience))
     store = torch.distributed.PrefixStore(f"group {next(_joins)}", store)
+    if rank == 0:
+        store.set("first", json.dumps(this_process()._asdict()))
     torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=patience)
+    return Processes(rank, count, identity_from(json.loads(store.get("first"))))
 
 
 def add_up(processes: Processes, values: Any) -> None:
@@ -170,13 +191,14 @@ def _together(processes: Processes, what: Any, *values: Any, **options: Any) -> 
     try:
         what(*values, **options)
     except RuntimeError as error:
-        raise WorkError(
-            f"process {processes.rank} of {processes.count}: another one ended or hangs ({first_line(error)[:200]})",
-            fix=_AGAIN,
+        raise OthersEndedError(
+            f"process {processes.rank} of {processes.count}: another one ended or hangs ({sentence_of(error)})",
+            is_told=is_told(processes.rank, processes.first),
         ) from error
 
 
-def _world_size() -> int:
+def num_processes() -> int:
+    """Return how many processes `torchrun` started; 1 without it."""
     return max(1, _number("WORLD_SIZE", "1"))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.task_store import Stored, fingerprint_of_task, folder_name, name_of, read_stored
 from furikaeri_common.tasks import Engine, Progress, Task, require_all, run_tasks
 from isic_lesion.boosters.cross_validation import Part
@@ -28,6 +29,7 @@ from isic_lesion.image_models.network_task import (
     name_of_network,
     train_network,
 )
+from isic_lesion.image_models.processes import num_processes
 from isic_lesion.image_models.records import ImageModelRecord, Parts, image_parts
 from isic_lesion.image_models.results import write_results
 from isic_lesion.image_models.training_inputs import Prepared, check_configs, prepare, refuse_other
@@ -73,8 +75,9 @@ def train_image_models(
         folds: of this contest's rows; past rows join them without moving any.
         configs: of the models, with distinct names and the same number of threads.
         outs: the models' folders, as many; made if they are missing.
-        engine: where the networks are trained. Under `torchrun` all its processes train each network together instead;
-            they all make this call.
+        engine: where the networks are trained. On machines that share the folder of parts another one goes on with a
+            network whose machine was lost; where they share none, it begins anew. Under `torchrun` all its processes
+            train each network together instead; they all make this call.
         parts: which networks a model gets; with "all" there are no out-of-fold scores.
         on_bad: damaged pictures are refused by id before anything is trained, or are neither trained on nor scored.
         workers: processes that read pictures, for each network that is in training; 0: the one that trains.
@@ -97,9 +100,17 @@ def train_image_models(
     outs = [Path(out) for out in outs]
     check_configs(configs, outs, parts)
     root = (Path(store) if store is not None else outs[0].parent / _STORE).resolve()
-    with all_processes(configs[0].device) as (processes, together):
+    is_here = isinstance(engine, LocalProcesses)
+    if num_processes() > 1 and not is_here:
+        raise InputError(
+            "torchrun's processes train each network together on their own machines, and no other engine can take part",
+            fix="Leave torchrun out, or --engine",
+        )
+    # Whether other machines have a device is not known on this one.
+    device = configs[0].device if is_here else "cpu"
+    with all_processes(device) as (processes, together):
         if not processes.is_first:
-            follow(processes, configs[0].device)
+            follow(processes, device)
         else:
             _check_shares(configs, processes.count)
             began = time.monotonic()
@@ -168,6 +179,7 @@ def _train_all(
                 engine=engine,
                 threads=how[0].threads,
                 version=_VERSION,
+                reads=prepared.reads,
                 on_progress=tell,
             )
         require_all(report)

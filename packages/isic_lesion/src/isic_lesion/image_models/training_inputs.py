@@ -2,9 +2,9 @@
 
 Below the folder of parts:
 
-    data-<mark>/rows.parquet, folds.parquet, files.json    what every network reads
-    damaged-<mark>.json                                    ids of the pictures that cannot be read, found once
-    finished/, unfinished/, progress/                      networks, states of training, how far they are
+    data-<mark>/                         what every network reads (see `shared_data`)
+    damaged-<mark>.json                  ids of the pictures that cannot be read, found once
+    finished/, unfinished/, progress/    networks, states of training, how far they are
 """
 
 from __future__ import annotations
@@ -16,51 +16,31 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from furikaeri_common.artifacts import atomic_writer, read_json, sha256_of, write_json
+from furikaeri_common.artifacts import read_json, sha256_of, write_json
 from furikaeri_common.documents import fingerprint
 from furikaeri_common.errors import InputError
 from isic_lesion.boosters.cross_validation import Part
-from isic_lesion.folds.files import read_folds, write_folds
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.folder import read_image_record
 from isic_lesion.image_models.rows import ImageRows
+from isic_lesion.image_models.shared_data import SharedData, place_weights, read_shared, write_shared
 from isic_lesion.model_documents import MODEL_DOCUMENT
 
 if TYPE_CHECKING:
     from isic_lesion.folds.dealing import Folds
     from isic_lesion.image_models.backbones import Backbone
 
-__all__ = ["Prepared", "SharedData", "check_configs", "extended_folds", "prepare", "read_shared", "refuse_other"]
+__all__ = [
+    "Prepared",
+    "check_configs",
+    "extended_folds",
+    "prepare",
+    "refuse_other",
+]
 
 Bad = Literal["refuse", "skip"]
 
 _SHOWN = 5
-
-
-class SharedData(NamedTuple):
-    """What every network of a call reads.
-
-    Attributes:
-        rows: this contest's lesions and past ones.
-        folds: of all of them.
-        whole: whether a row's picture can be read, bool, shape (N,).
-        readers: how many processes read pictures for each network.
-    """
-
-    rows: ImageRows
-    folds: Folds
-    whole: NDArray[np.bool_]
-    readers: int
-
-    def split(self, fold: int | None) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the rows to train on and those held out, ascending, without damaged ones; None: all and none."""
-        if fold is None:
-            return np.flatnonzero(self.whole), np.empty(0, dtype=np.intp)
-        train, held_out = self.folds.split(self.rows.frame["isic_id"], fold)
-        return np.flatnonzero(train & self.whole), np.flatnonzero(held_out & self.whole)
 
 
 class Prepared(NamedTuple):
@@ -72,6 +52,7 @@ class Prepared(NamedTuple):
         mark: fingerprint of the rows and their pictures.
         bad: ids of damaged pictures, in the rows' order.
         backbones: of each configuration, in their order, without the module.
+        reads: the files that tasks read; they find them by their way from the store.
     """
 
     data: Path
@@ -79,6 +60,7 @@ class Prepared(NamedTuple):
     mark: str
     bad: tuple[str, ...]
     backbones: tuple[Backbone, ...]
+    reads: tuple[Path, ...]
 
     def inputs_of(self, number: int, config: ImageConfig, part: Part) -> dict[str, Any]:
         """Return the inputs of a network's task; `number` is the configuration's place."""
@@ -129,13 +111,9 @@ def prepare(
     told = hashlib.sha256(rows.frame.write_csv().encode()).hexdigest()
     mark = fingerprint({"rows": told, "pictures": digests})
     data = root / f"data-{fingerprint([mark, all_folds.fingerprint])[:16]}"
-    with atomic_writer(data / "rows.parquet") as stream:
-        rows.frame.write_parquet(stream)
-    write_folds(all_folds, data / "folds.parquet")
     found = root / f"damaged-{mark[:16]}.json"
     bad = _damaged(rows, found, workers, on_checked)
-    files = [str(Path(file).resolve()) for file in rows.files]
-    write_json(data / "files.json", {"files": files, "damaged": bad, "readers": workers})
+    reads = write_shared(data, rows, all_folds, damaged=bad, readers=workers)
     if bad and on_bad == "refuse":
         shown = ", ".join(bad[:_SHOWN]) + (f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else "")
         raise InputError(
@@ -143,18 +121,9 @@ def prepare(
             f"(all ids: {found})",
             fix="Mend them, or train without them with --on-bad skip",
         )
-    return Prepared(data, read_shared(data), mark, bad, backbones)
-
-
-def read_shared(data: Path) -> SharedData:
-    """Read what `prepare` laid out."""
-    import polars as pl
-
-    frame = pl.read_parquet(data / "rows.parquet")
-    settings = read_json(data / "files.json")
-    whole = ~frame["isic_id"].is_in(settings["damaged"]).to_numpy()
-    rows = ImageRows(frame, tuple(map(Path, settings["files"])))
-    return SharedData(rows, read_folds(data / "folds.parquet"), whole, int(settings["readers"]))
+    for backbone in backbones:
+        reads += place_weights(data, backbone)
+    return Prepared(data, read_shared(data), mark, bad, backbones, tuple(reads))
 
 
 def extended_folds(rows: ImageRows, folds: Folds) -> Folds:

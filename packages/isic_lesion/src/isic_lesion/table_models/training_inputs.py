@@ -1,15 +1,22 @@
-"""What a table model is trained from: features, folds and metadata, checked against each other and laid out. (io)"""
+"""What table models are trained from: features, folds and metadata, checked against each other and laid out. (io)
+
+Below the folder of parts:
+
+    rows-<mark>.parquet, names-<mark>.json    what the boosters of a model read beside the features
+    finished/                                 boosters
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from furikaeri_common.artifacts import atomic_writer, write_json
+from furikaeri_common.artifacts import write_bytes, write_json
 from furikaeri_common.documents import fingerprint
 from furikaeri_common.errors import InputError
 from isic_lesion.boosters.config import BoosterConfig
@@ -26,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HOSPITAL",
-    "STORE",
     "Prepared",
+    "check_configs",
     "choose_features",
     "fitted_per_fold",
     "inputs_of",
@@ -36,11 +43,8 @@ __all__ = [
 ]
 
 HOSPITAL = "attribution"
-STORE = ".parts"
 
-_ROWS = "rows.parquet"
 _DISTRIBUTIONS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "extra-trees": "scikit-learn", "kernel": "scipy"}
-_NAMES = "names.json"
 
 
 class Prepared(NamedTuple):
@@ -51,16 +55,16 @@ class Prepared(NamedTuple):
         names: of those that are used, in order.
         hospital_names: of those of them that are derived from the hospital.
         rows: isic_id, target, attribution, label, weight, and for each round which rows it trains on and holds out.
-        fitted_per_fold: whether some features are fitted on each round's training rows.
         inputs: of every task: where things lie, and marks of what they hold.
+        reads: the files and folders that tasks read.
     """
 
     table: FeatureTable
     names: tuple[str, ...]
     hospital_names: tuple[str, ...]
     rows: DataFrame
-    fitted_per_fold: bool
     inputs: dict[str, Any]
+    reads: tuple[Path, ...]
 
 
 def prepare(
@@ -69,7 +73,7 @@ def prepare(
     folds: Folds,
     metadata: DataFrame,
     config: BoosterConfig,
-    out: Path,
+    root: Path,
 ) -> Prepared:
     """Check that features, folds and metadata are of the same lesions, and lay out what every part reads.
 
@@ -77,9 +81,9 @@ def prepare(
         table: the features.
         chosen: those that the model uses.
         folds: who is held out when.
-        metadata: as `table_training.train_table` takes it.
+        metadata: as `training.train_tables` takes it.
         config: of the model.
-        out: the model's folder; what parts read goes into `STORE` below it.
+        root: the folder of parts, which takes what they read.
 
     Raises:
         InputError: if they do not fit each other.
@@ -107,24 +111,50 @@ def prepare(
             rows = rows.with_columns(pl.Series(f"train-{k}", train), pl.Series(f"held-out-{k}", held_out))
     except ValueError as error:
         raise InputError(f"the folds are not of the lesions of {features}: {error}") from error
-    store = out / STORE
-    with atomic_writer(store / _ROWS) as stream:
-        rows.write_parquet(stream)
-    write_json(store / _NAMES, {"names": chosen, "of_hospital": of_hospital})
+    written = io.BytesIO()
+    rows.write_parquet(written)
+    mark = hashlib.sha256(written.getvalue()).hexdigest()
+    named = {"names": chosen, "of_hospital": of_hospital}
+    rows_file, names_file = root / f"rows-{mark[:16]}.parquet", root / f"names-{fingerprint(named)[:16]}.json"
+    write_bytes(rows_file, written.getvalue())
+    write_json(names_file, named)
+    reads = tuple(path.resolve() for path in (features, rows_file, names_file))
     inputs = {
-        "features": str(features.resolve()),
-        "rows": str((store / _ROWS).resolve()),
-        "names": str((store / _NAMES).resolve()),
+        **{name: str(path) for name, path in zip(("features", "rows", "names"), reads, strict=True)},
         "marks": {
             "features": [table.rows_fingerprint, table.feature_set.select(chosen).fingerprint],
-            "rows": hashlib.sha256((store / _ROWS).read_bytes()).hexdigest(),
+            "rows": mark,
             "fits": table.folds_fingerprint if per_fold else None,
             "of_hospital": fingerprint(of_hospital),
             "versions": {name: version(name) for name in (_DISTRIBUTIONS[config.library], "numpy")},
         },
         "fitted_per_fold": per_fold,
     }
-    return Prepared(table, chosen, of_hospital, rows, per_fold, inputs)
+    return Prepared(table, chosen, of_hospital, rows, inputs, reads)
+
+
+def check_configs(configs: Sequence[BoosterConfig], outs: Sequence[Path], parts: str) -> None:
+    """Refuse models that cannot be trained in one call.
+
+    Raises:
+        ValueError: if there is none, or not a folder for each.
+        InputError: if two have one name or folder, their threads differ, or one stops early without rounds.
+    """
+    if not configs or len(configs) != len(outs):
+        raise ValueError(f"expected a folder for each of at least one model, got {len(configs)} and {len(outs)}")
+    names = [config.name for config in configs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two models have the name {name!r}", fix="Give each its own name")
+    if len({Path(out).resolve() for out in outs}) < len(outs):
+        raise InputError("two models have one folder", fix="Give each its own folder")
+    if len({config.threads for config in configs}) > 1:
+        raise InputError("the models differ in their threads", fix="Give all the same, such as with --threads")
+    for config in configs:
+        if config.early_stopping_rounds is not None and parts == "all":
+            raise InputError(
+                f"model {config.name}: early stopping needs rounds", fix="Train the rounds too, or turn it off"
+            )
 
 
 def refuse_other(out: Path, table: FeatureTable, names: tuple[str, ...], folds: Folds, config: BoosterConfig) -> None:
