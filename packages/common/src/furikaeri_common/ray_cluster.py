@@ -184,7 +184,8 @@ class _ClusterPool:
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            if self._process.wait() != 0:
+                _kill_those_of(self._folder)
             self._thread.join()
             self._process.stdout.close()
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -229,3 +230,18 @@ class _ClusterPool:
             return self._lost()
         tail = " | ".join(" ".join(line.split()) for line in noise[-3:])
         return WorkError(f"the process that talks to Ray died ({cause_of_death(status)}): {tail}", fix=GO_ON)
+
+
+def _kill_those_of(folder: Path) -> None:
+    """Kill what a cluster of the driver's own left running when the driver itself was killed; it names the folder."""
+    import psutil
+
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in word for word in process.info["cmdline"] or ())
+    ]
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(found, timeout=_GRACE)

@@ -148,11 +148,10 @@ def _leave(folder: str) -> NoReturn:
     import psutil
 
     # Not by `ray.shutdown`, under which Ray ends a process whose threads still wait for answers.
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if os.getpgid(process.pid) == os.getpid() != process.pid:
-                process.kill()
-    deadline = time.monotonic() + 2.0
-    while Path(folder).exists() and time.monotonic() < deadline:  # what was just killed may write a last file
-        shutil.rmtree(folder, ignore_errors=True)
+    own = psutil.Process().children(recursive=True)
+    for process in own:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(own, timeout=3.0)
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)

@@ -90,6 +90,7 @@ class Progress(NamedTuple):
         total: how many there are.
         error: what went wrong; empty unless it did.
         seconds: since the call began.
+        is_lost: whether it went wrong because a machine was lost, which says nothing against the task.
     """
 
     event: Literal["reused", "finished", "retried", "failed"]
@@ -98,6 +99,7 @@ class Progress(NamedTuple):
     total: int
     error: str
     seconds: float
+    is_lost: bool = False
 
 
 class Pool(Protocol):
@@ -186,10 +188,12 @@ def run_tasks(
     finished: dict[str, Stored] = {}
     failures: dict[str, TaskFailure] = {}
 
-    def tell(event: Literal["reused", "finished", "retried", "failed"], key: str, error: str = "") -> None:
+    def tell(
+        event: Literal["reused", "finished", "retried", "failed"], key: str, error: str = "", is_lost: bool = False
+    ) -> None:
         if on_progress is not None:
             done = len(finished) + len(failures)
-            on_progress(Progress(event, key, done, len(jobs), error, time.monotonic() - began))
+            on_progress(Progress(event, key, done, len(jobs), error, time.monotonic() - began, is_lost))
 
     for key, job in jobs.items():
         stored = read_stored(Path(store), key, job.fingerprint)
@@ -214,10 +218,10 @@ def run_tasks(
                 tell("finished", key)
             elif attempts[key] - min(losses[key], LOSSES) <= retries:
                 waiting.append(jobs[key])
-                tell("retried", key, error)
+                tell("retried", key, error, is_lost)
             else:
                 failures[key] = TaskFailure(key, jobs[key].inputs, attempts[key], error, trace)
-                tell("failed", key, error)
+                tell("failed", key, error, is_lost)
     return TaskReport(
         {key: finished[key] for key in jobs if key in finished},
         tuple(failures[key] for key in jobs if key in failures),

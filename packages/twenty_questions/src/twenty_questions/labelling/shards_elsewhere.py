@@ -53,8 +53,7 @@ _FOLDER = ".tasks"
 _VERSION = "1"
 
 _SAID = (f"{LabellingError.__name__}: ", f"{WorkError.__name__}: ")
-_DIED = "its worker process died"
-"""How errors begin that speak against the labeller; that a machine was lost does not."""
+"""How errors begin that say it all; the name of their class tells nobody anything."""
 
 
 class Workers(NamedTuple):
@@ -165,7 +164,7 @@ def _label(call: Call, work: Work, store: ShardStore, order: _Order) -> None:
             require_accepted(progress.error)
             work.attempts[shard] += 1
             error = progress.error.removeprefix(_SAID[0]).removeprefix(_SAID[1])
-            if progress.error.startswith((*_SAID, _DIED)) and is_given_up(work, shard):
+            if not progress.is_lost and is_given_up(work, shard):
                 raise _GivenUp(error)
             failed(call, work, shard, error, comes_again=progress.event == "retried")
 

@@ -62,7 +62,7 @@ def stages_of_plan(known: Known, *, clock: Clock) -> list[PlannedStage]:
                 count=sizes.keywords,
                 unit="keywords",
                 paces={ANY: pace},
-                disk=scaled(sizes.keywords, sizes.lines.word),
+                disk=multiplied(sizes.keywords, amount(sizes.lines.word, "measured")),
             )
         )
     scale = known.options.scale
