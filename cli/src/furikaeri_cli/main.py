@@ -197,7 +197,7 @@ ISIC = Group(
         ),
         Command("folds", "furikaeri_cli.isic.folds", "folds_cli", "Deal lesions into folds for every model."),
         Command("features", "furikaeri_cli.isic.features", "features_cli", "Compute what table models learn from."),
-        Command("train-table", "furikaeri_cli.isic.train_table", "train_table_cli", "Train a table model in rounds."),
+        Command("train-table", "furikaeri_cli.isic.train_table", "train_table_cli", "Train table models in rounds."),
         Command("train-image", "furikaeri_cli.isic.train_image", "train_image_cli", "Train image models in rounds."),
         Command(
             "predict-image",
