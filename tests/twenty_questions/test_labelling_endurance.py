@@ -175,6 +175,7 @@ def test_a_claim_of_the_living_stands_and_one_of_the_dead_is_taken_over(
         ("", 60.0, False),
         ("[1, 2", 60.0, False),
     ],
+    ids=["elsewhere", "elsewhere, old", "started later", "empty", "empty, old", "cut short, old"],
 )
 def test_claims_that_cannot_be_asked_about_stand_for_a_while(
     tmp_path: Path, content: str, age: float, stands: bool
