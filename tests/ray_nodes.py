@@ -1,6 +1,7 @@
 """Real Ray clusters for tests: two nodes on this machine, each a session that can be killed like a machine.
 
     nodes = two_nodes()                      # 1 task at once on each: two_nodes(cpus=(2, 4)) for more
+                                             # the second has 2 GPUs, as far as Ray knows
     RayCluster(address=nodes.address)
     nodes.kill(nodes.other)                  # SIGKILL to all that runs on the second node; nodes.head: a lost head
     nodes.stop()                             # or: with two_nodes() as nodes: ...
@@ -106,7 +107,7 @@ class RayNodes:
         """Start one more node, which becomes part of the cluster a little later."""
         if self.nodes:
             _wait_until_open(self._port, self.head)
-            place = [f"--address={self.address}"]
+            place = [f"--address={self.address}", "--num-gpus=2"]
         else:
             place = ["--head", f"--port={self._port}", f"--temp-dir={self._folder}", "--include-dashboard=false"]
         log = self._folder / f"{name}.log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from typing import NamedTuple
 
@@ -90,6 +91,21 @@ def test_notes_are_for_people_and_warnings_for_all(capsys: pytest.CaptureFixture
         output.note("by the way")
         output.warn("look")
     assert capsys.readouterr() == ("", "by the way\n" + 3 * "warning: look\n")
+
+
+def test_warnings_break_no_word_at_the_edge_of_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
+    monkeypatch.setattr(os, "get_terminal_size", lambda descriptor: os.terminal_size((30, 24)))
+    path = "/a/long/path-with-hyphens/that/fits/no/line"
+    HUMAN.warn(f"the recipe is in {path} and\nthis is another line")
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: the recipe is in",
+        path,
+        "and",
+        "this is another line",
+    ]
 
 
 def test_what_is_shown_stays_out_of_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,11 +116,10 @@ def test_servers_can_be_named_in_the_environment_and_in_a_settings_file(
 ) -> None:
     with tools.ServerProcess() as one, tools.ServerProcess() as other:
         listed = json.dumps([one.url, other.url])
-        for number, given in enumerate((listed, json.dumps(one.url), json.dumps(f"{one.url}, {other.url}"))):
-            (place / "furikaeri.toml").write_text(f"[tq.precompute.table]\nbase_url = {given}\n")
-            code, out, err = invoke(*command(f"from-file-{number}"), "--config", "furikaeri.toml")
-            assert code == 0, err
-            assert ("requests: " in out) == (number != 1)
+        (place / "furikaeri.toml").write_text(f"[tq.precompute.table]\nbase_url = {listed}\n")
+        code, out, err = invoke(*command("from-file"), "--config", "furikaeri.toml")
+        assert code == 0, err
+        assert f"to {other.url}" in out
         monkeypatch.setenv("TQ_PRECOMPUTE_TABLE_BASE_URL", f"{one.url} {other.url}")
         code, out, err = invoke(*command("from-environment"))
         assert code == 0, err

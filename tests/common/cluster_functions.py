@@ -37,7 +37,7 @@ def read(inputs: Mapping[str, Any], folder: Path) -> Any:
 
 def slow(inputs: Mapping[str, Any], folder: Path) -> Any:
     """Note who does which task, and take a while, or until a file appears."""
-    _note(inputs, f"{node()} {os.getpid()} {inputs['name']} {_model()}")
+    _note(inputs, f"{node()} {os.getpid()} {inputs['name']} {_model()} {os.environ.get('CUDA_VISIBLE_DEVICES')}")
     time.sleep(inputs["seconds"])
     while not Path(inputs.get("until", folder)).exists():
         time.sleep(0.05)

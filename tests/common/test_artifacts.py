@@ -103,7 +103,7 @@ JSON = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(value=JSON, rows=st.lists(st.dictionaries(st.text(), JSON), max_size=4))
 def test_json_comes_back_as_it_was(tmp_path: Path, value: object, rows: list[dict[str, object]]) -> None:
     write_json(tmp_path / "value.json", value)

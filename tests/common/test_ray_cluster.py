@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,14 +17,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from furikaeri_common import ray_cluster
+from furikaeri_common.carried_files import Piece
 from furikaeri_common.errors import InputError, MissingExtraError, WorkError
 from furikaeri_common.local_processes import THREAD_VARIABLES, LocalProcesses
 from furikaeri_common.processes import is_running
 from furikaeri_common.ray_cluster import RayCluster
-from furikaeri_common.task_store import folder_name
+from furikaeri_common.ray_machines import Need
+from furikaeri_common.ray_slots import collect
+from furikaeri_common.task_store import Job, folder_name
 from furikaeri_common.tasks import Progress, Task, TaskReport, run_tasks
 
 HERE = Path(__file__).parent
@@ -77,7 +83,7 @@ def contents(store: Path) -> dict[str, bytes | None]:
     }
 
 
-def wait_for(condition, seconds: float = 60.0) -> None:
+def wait_for(condition, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "gave up waiting"
@@ -173,36 +179,39 @@ def test_what_machines_do_not_see_is_brought_there_and_back(functions, nodes, tm
         assert not scratch.exists(), f"the scratch folder of node {node} is left behind"
 
 
-def test_a_worker_keeps_what_its_tasks_have_loaded(functions, nodes, tmp_path: Path) -> None:
+def test_a_worker_keeps_its_gpu_and_what_its_tasks_have_loaded(functions, nodes, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     tasks = [Task(str(number), {"name": number, "seconds": 0.1, "notes": str(notes)}) for number in range(12)]
-    report = run_tasks(functions.slow, tasks, store=tmp_path / "store", engine=RayCluster(nodes.address, workers=1))
+    engine = RayCluster(nodes.address, workers=1, gpus=0.5)
+    report = run_tasks(functions.slow, tasks, store=tmp_path / "store", engine=engine)
     assert report.values == list(range(12))
-    assert len({(node, process, model) for node, process, _, model in lines(notes)}) == 1
+    ((node, _, _, gpu),) = {(node, process, model, gpu) for node, process, _, model, gpu in lines(notes)}
+    assert int(node) == nodes.nodes[-1].process.pid, "the head has no GPU"
+    assert gpu in ("0", "1")
 
 
 def test_what_cannot_begin_is_refused_in_a_line(
     functions, nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def call(threads: int = 1, **options: Any) -> str:
-        engine = RayCluster(**{"address": nodes.address, **options})
+        given = {"address": nodes.address, **options}
         with pytest.raises(InputError) as refused:
-            run_tasks(functions.slow, [Task("x", {})], store=tmp_path, engine=engine, threads=threads)
+            run_tasks(functions.slow, [Task("x", {})], store=tmp_path, engine=RayCluster(**given), threads=threads)
         assert "\n" not in str(refused.value)
         return str(refused.value)
 
     assert "no Ray cluster answers at 127.0.0.1:1. Start one" in call(address="127.0.0.1:1")
     assert "expected HOST:PORT" in call(address="ray://127.0.0.1:10001")
     assert "cannot be joined (Invalid address format: nowhere)" in call(address="nowhere")
-    assert call(threads=3, gpus=2, memory=2**50).startswith(
-        "a task needs 3 CPUs, 2 GPUs and 1048576.0 GiB of memory, and no machine of the Ray cluster has that; "
-        "the largest has 1 CPU, 0 GPUs and "
+    assert call(threads=3, gpus=3, memory=2**50).startswith(
+        "a task needs 3 CPUs, 3 GPUs and 1048576.0 GiB of memory, and no machine of the Ray cluster has that; "
+        "the largest has 1 CPU, 2 GPUs and "
     )
+    assert "1.5 GPUs for each task" in call(gpus=1.5)
     versions = ray_cluster.package_versions()
     monkeypatch.setattr(ray_cluster, "package_versions", lambda: {**versions, "numpy": "0.1", "torch": "0.2"})
-    text = call()
-    assert f"has numpy {versions['numpy']}, this one has 0.1 (and 1 more differ)" in text
-    assert "192.0.2" in text or "the Ray machine " in text
+    differs = rf"the Ray machine .+ \(.+\) has numpy {versions['numpy']}, this one has 0.1 \(and 1 more differ\)\. "
+    assert re.match(differs, call())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "furikaeri-common\[ray\]"'):
         run_tasks(functions.slow, [Task("x", {})], store=tmp_path, engine=RayCluster())
@@ -212,6 +221,31 @@ def test_what_cannot_begin_is_refused_in_a_line(
 def test_numbers_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         RayCluster(**options)
+
+
+@pytest.mark.parametrize(
+    ("need", "has", "room"),
+    [
+        (Need(1, 0, 0), {"CPU": 8.0}, 8),
+        (Need(3, 0, 0), {"CPU": 8.0}, 2),
+        (Need(1, 2, 0), {"CPU": 8.0, "GPU": 5.0}, 2),
+        (Need(1, 0.3, 0), {"CPU": 8.0, "GPU": 2.0}, 6),
+        (Need(1, 0.1, 0), {"CPU": 8.0, "GPU": 1.0}, 8),
+        (Need(1, 1, 0), {"CPU": 8.0}, 0),
+        (Need(1, 0, 2**30), {"CPU": 8.0, "memory": 2.5 * 2**30}, 2),
+    ],
+)
+def test_room_is_what_the_scarcest_resource_leaves(need: Need, has: dict[str, float], room: int) -> None:
+    assert need.room_in(has) == room
+
+
+def test_what_cannot_be_stored_here_fails_the_task_that_made_it(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("no folder")
+    job = Job("module:function", "key", {}, str(tmp_path / "store"), "fingerprint")
+    outcome = collect(job, 1, iter([[Piece("file", 0, b"content")]]))
+    assert outcome.error is not None
+    assert outcome.error.startswith("what it made cannot be stored here (")
+    assert not outcome.is_lost
 
 
 SCRIPT = """
@@ -231,28 +265,23 @@ if __name__ == "__main__":
 
 def test_a_command_that_is_ended_leaves_nothing_at_work(nodes, tmp_path: Path) -> None:
     (tmp_path / "run.py").write_text(SCRIPT)
-    runs: dict[signal.Signals, subprocess.Popen[bytes]] = {}
     pids: list[int] = []
-    for end in (signal.SIGINT, signal.SIGKILL):
-        (tmp_path / end.name).mkdir()
-        runs[end] = subprocess.Popen(
-            [sys.executable, str(tmp_path / "run.py"), str(HERE), nodes.address, str(tmp_path / end.name)],
-            stderr=subprocess.DEVNULL,
-        )
-    for end, run in runs.items():
-        wait_for((tmp_path / end.name / "slow.pids").exists)
-        pids += map(int, (tmp_path / end.name / "slow.pids").read_text().split())
-        pids += [
-            int(pid)
-            for pid in subprocess.run(
-                ["ps", "-o", "pid=", "--ppid", str(run.pid)], capture_output=True, text=True, check=True
-            ).stdout.split()
-        ]
-    assert len(pids) == 6, "for each command the driver, the worker and what its task started"
-    assert all(map(is_running, pids))
-    for end, run in runs.items():
-        run.send_signal(end)
-        run.wait(timeout=60)
+    with contextlib.ExitStack() as stack:
+        runs: dict[signal.Signals, subprocess.Popen[bytes]] = {}
+        for end in (signal.SIGINT, signal.SIGKILL):
+            (tmp_path / end.name).mkdir()
+            command = [sys.executable, str(tmp_path / "run.py"), str(HERE), nodes.address, str(tmp_path / end.name)]
+            runs[end] = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            stack.callback(runs[end].kill)
+        for end, run in runs.items():
+            wait_for((tmp_path / end.name / "slow.pids").exists)
+            pids += map(int, (tmp_path / end.name / "slow.pids").read_text().split())
+            pids += [child.pid for child in psutil.Process(run.pid).children()]
+        assert len(pids) == 6, "for each command the driver, the worker and what its task started"
+        assert all(map(is_running, pids))
+        for end, run in runs.items():
+            run.send_signal(end)
+            run.wait(timeout=60)
     wait_for(lambda: not any(map(is_running, pids)))
     for end in runs:
         finished = {path.name for path in (tmp_path / end.name / "store").iterdir() if not path.name.startswith(".")}
@@ -295,7 +324,7 @@ def test_a_node_that_dies_costs_nothing_and_one_that_joins_is_used(functions, no
     assert Counter(event.key for event in events if event.event == "finished") == dict.fromkeys(report.finished, 1)
     (retried,) = (event for event in events if event.event == "retried")
     assert retried.error.startswith(f"lost on the Ray machine {dying.name} (")
-    begun = [(name, int(node)) for node, _, name, _ in lines(notes)]
+    begun = [(name, int(node)) for node, _, name, *_ in lines(notes)]
     assert (retried.key, dying.process.pid) in begun
     assert Counter(name for name, _ in begun) == {**dict.fromkeys(report.finished, 1), retried.key: 2}
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from furikaeri_common.models.rate_limits import RateLimit
 from furikaeri_common.models.server_choice import Load, choose_server
 
 
@@ -144,3 +145,17 @@ def test_servers_that_rest_or_are_set_aside_are_asked_when_there_is_no_other() -
     assert choose_server([down, resting], waiting=1) == 1
     assert choose_server([down, down], waiting=1, without={0}) == 1
     assert choose_server([down, down], waiting=1, without={0, 1}) == "none"
+
+
+def test_a_server_on_trial_that_wants_a_pause_gets_one() -> None:
+    pytest.importorskip("openai")
+    from furikaeri_common.models.chat_client import ChatClient
+    from furikaeri_common.models.server_state import Server
+
+    server = Server(ChatClient("http://127.0.0.1:9/v1", key="none", timeout=1.0, limit=RateLimit(0)))
+    server.standing, server.rests_until = "trial", 7.0
+    assert server.load_at(6.0, 8, is_single=False) == Load(0, 1, standing="resting")
+    assert server.load_at(7.0, 8, is_single=False) == Load(0, 1, standing="trial")
+    server.standing = "down"
+    assert server.load_at(6.0, 8, is_single=False) == Load(0, 8, standing="down")
+    server.client.close()

@@ -137,7 +137,7 @@ def test_image_models_of_machines_with_nothing_in_common_are_those_of_this_one(
 
 def test_another_machine_goes_on_from_the_last_checkpoint(nodes: Any, pictured: Pictured, tmp_path: Path) -> None:
     """Two networks at once, one on each node; one node is lost in the middle of its network."""
-    longer = pictured._replace(config=dataclasses.replace(pictured.config, epochs=40))
+    longer = pictured._replace(config=dataclasses.replace(pictured.config, epochs=24))
     out, kept = tmp_path / "lost" / "tiny", dict[str, Any]()
     unfinished = out.parent / ".image-parts" / "unfinished"
     over = threading.Event()
@@ -168,4 +168,4 @@ def test_another_machine_goes_on_from_the_last_checkpoint(nodes: Any, pictured: 
         count = len(progress["history"])
         seconds = history.filter(pl.col("fold") == fold)["seconds"].to_list()[:count]
         assert seconds == [epoch["seconds"] for epoch in progress["history"]]
-        assert 0 < count < 40
+        assert 0 < count < 24

@@ -40,13 +40,13 @@ def facts_of(recipe: Recipe) -> dict[str, NetworkFacts]:
 
 
 def sample(**changes: object) -> NetworkSample:
-    laps = (Timing(16, 1.6, 1.2), Timing(16, 1.6, 1.2))
+    laps = (Timing(16, 1.6, 1.28), Timing(16, 1.6, 1.28))
     made = NetworkSample(
         device="cpu",
         opening=Timing(1, 5.0, 4.0),
         building=Timing(1, 2.0, 1.0),
         steps=laps,
-        scored=(Timing(64, 6.4, 3.2),),
+        scored=(Timing(64, 6.4, 5.12),),
         looked=Timing(100, 0.1, 0.1),
         read=Timing(100, 0.2, 0.2),
         written=Timing(1e6, 0.0, 0.0),
@@ -57,14 +57,18 @@ def sample(**changes: object) -> NetworkSample:
     return made._replace(**changes)
 
 
-def small_run(recipe: Recipe, rows: int, *, per_round: float, stage: float) -> TableSample:
-    """A small run whose stages take `stage` seconds and whose rounds `per_round` for each N log2 N."""
+def small_run(recipe: Recipe, rows: int, *, per_round: float, stage: float, busy: float = 1.25) -> TableSample:
+    """A small run whose stages take 3 s and `stage` and whose rounds take `per_round` for each N log2 N.
+
+    By the clock that is; the processor took `busy` times less.
+    """
     size = rows * math.log2(rows)
+    whole = 3 + stage * size
     names = ["data", "folds", "features", "stack", "report", *(f"model {one.name}" for one in recipe.models)]
-    one = StageSample(Timing(rows, 3 + stage * size, 2 + stage * size), 10**8 + 1000 * rows, 50 * rows)
+    one = StageSample(Timing(rows, whole, whole / busy), 10**8 + 1000 * rows, 50 * rows)
     boosters = tuple(
-        BoosterSample(rows, rounds, 1 + rounds * per_round * size, 1 + rounds * per_round * size, 100 * rounds)
-        for rounds in (1, 11)
+        BoosterSample(rows, rounds, seconds, seconds / busy, 100 * rounds)
+        for rounds, seconds in ((rounds, 1 + rounds * per_round * size) for rounds in (1, 11))
     )
     return TableSample(
         rows,
@@ -184,7 +188,35 @@ def test_the_stages_of_a_model_come_to_what_its_boosters_take() -> None:
     assert data.low <= data.likely <= data.high
     assert {stage.count.likely for stage in plan.stages if stage.name.startswith("model ")} == {6 * 120}
     quick = plan_run(recipe, CONTEST, Findings(tables=tables), processor=True)
-    assert bill_of(plan, HERE).seconds.likely - bill_of(quick, HERE).seconds.likely == pytest.approx(len(plan.stages))
+    assert bill_of(plan, HERE).seconds.likely == pytest.approx(1.25 * bill_of(quick, HERE).seconds.likely)
+
+
+def test_what_a_busy_machine_took_is_told_as_of_a_quiet_one() -> None:
+    recipe = replace(original(), images=original().images[:1], models=original().models[:1])
+    (config,) = recipe.images
+    told = {}
+    for busy in (1.0, 4.0):
+        laps = (Timing(16, 1.6 * busy, 1.6), Timing(16, 1.6 * busy, 1.6))
+        scored = (Timing(64, 6.4 * busy, 6.4),)
+        quick = Timing(1, 2.0 * busy, 2.0)
+        found = Findings(
+            facts=facts_of(recipe),
+            networks={config.name: sample(steps=laps, scored=scored, opening=quick, building=quick)},
+            tables=[
+                small_run(recipe, rows, per_round=1e-9 * busy, stage=1e-7 * busy, busy=busy) for rows in (4_000, 16_000)
+            ],
+        )
+        told[busy] = plan_run(recipe, CONTEST, found)
+    for name in ("image original-convnext-base", "held out original-convnext-base"):
+        quiet, busy = (next(one for one in plan.stages if one.name == name) for plan in told.values())
+        seconds = [wall_seconds(stage, HERE) for stage in (quiet, busy)]
+        assert seconds[0] is not None
+        assert seconds[1] is not None
+        assert seconds[0].likely == pytest.approx(seconds[1].likely)
+    slow, quick = (next(one for one in plan.stages if one.name == "data") for plan in (told[4.0], told[1.0]))
+    assert slow.paces[ANY].per_unit.likely == pytest.approx(quick.paces[ANY].per_unit.likely)
+    assert any("4.0 times as long" in note for note in told[4.0].notes)
+    assert not any("times as long" in note for note in told[1.0].notes)
 
 
 def test_image_stages_come_to_pictures_times_their_pace() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_workers_make_the_same_bytes_and_leave_nothing_beside_them(
     fakes: ModuleType, grid: PairGrid, alone: dict[str, bytes], tmp_path: Path, workers: int
 ) -> None:
     root, log, steps = tmp_path / "shards", tmp_path / "log", list[LabelProgress]()
-    source = fakes.source_elsewhere("a", log)
+    source = fakes.source_elsewhere("a", log, seconds=0.02)
     report = label_pairs(grid, [source], root, engine=LocalProcesses(workers), on_progress=steps.append)
     assert contents(root) == alone
     assert sorted(path.name for path in root.iterdir() if path.name.startswith(".")) == [".journal.jsonl", ".settings"]
@@ -82,19 +83,12 @@ def test_workers_make_the_same_bytes_and_leave_nothing_beside_them(
     assert [step.event for step in steps] == ["opening"] + ["labelled"] * 6
     assert (steps[-1].done, report.labelled, report.failures) == (grid.num_pairs, grid.num_pairs, ())
     assert begun(log) == dict.fromkeys(grid.keywords[::4], 1)
+    labelling = {line.rpartition(" ")[2] for line in noted(log, "begun")}
+    assert Counter(noted(log, "opened")) == dict.fromkeys(labelling, 1)  # each opens its model once
+    assert len(labelling) == max(1, workers)
     again = label_pairs(grid, [source], root, engine=LocalProcesses(workers))
     assert (again.labelled, again.stores) == (0, report.stores)
     assert set(begun(log).values()) == {1}
-
-
-@WORKERS
-def test_a_worker_opens_its_model_once(fakes: ModuleType, grid: PairGrid, tmp_path: Path, workers: int) -> None:
-    log = tmp_path / "log"
-    source = fakes.source_elsewhere("a", log, seconds=0.02)
-    label_pairs(grid, [source], tmp_path / "shards", engine=LocalProcesses(workers))
-    labelling = {line.rpartition(" ")[2] for line in noted(log, "begun")}
-    assert Counter(noted(log, "opened")) == dict.fromkeys(labelling, 1)
-    assert len(labelling) == max(1, workers)
 
 
 def test_models_come_one_after_the_other_and_each_has_its_folder(
@@ -107,7 +101,7 @@ def test_models_come_one_after_the_other_and_each_has_its_folder(
     assert contents(tmp_path / "shards") == contents(tmp_path / "alone")
 
 
-@pytest.mark.parametrize("engines", [(2, 2), (None, 2), (2, None)])
+@pytest.mark.parametrize("engines", [(None, 2), (2, None)])
 def test_stopped_half_way_it_goes_on_wherever(
     fakes: ModuleType, grid: PairGrid, alone: dict[str, bytes], tmp_path: Path, engines: tuple[int | None, int | None]
 ) -> None:
@@ -313,6 +307,28 @@ def test_the_shards_that_workers_have_are_claimed(fakes: ModuleType, grid: PairG
 
     label_pairs(grid, [fakes.source_elsewhere("a", tmp_path / "log")], root, engine=LocalProcesses(0), on_progress=look)
     assert [len(names) for names in claims] == [6, 5, 4, 3, 2, 1]
+
+
+def test_what_the_workers_of_another_process_read_stays_until_it_ends(
+    fakes: ModuleType, grid: PairGrid, tmp_path: Path, somebody: str
+) -> None:
+    root = tmp_path / "shards"
+    held: list[Path] = []
+
+    def join(step: LabelProgress) -> None:
+        if step.event == "labelled" and not held:
+            (mine,) = (root / ".tasks").glob(".*.claim")
+            held.append(mine.with_name(mine.name.replace(f".{os.getpid()}.", ".1.")))
+            held[0].write_text(somebody)
+
+    engine = LocalProcesses(0)
+    label_pairs(grid, [fakes.source_elsewhere("a", tmp_path / "log")], root, engine=engine, on_progress=join)
+    kept = {path.name for path in (root / ".tasks").iterdir()}
+    assert kept == {held[0].name, f"{held[0].name.split('.')[1]}.json"}
+    held[0].write_text(somebody.replace('"started": "', '"started": "not '))  # it has ended
+    next(root.glob("a-*/*.parquet")).unlink()
+    label_pairs(grid, [fakes.source_elsewhere("a", tmp_path / "log")], root, engine=engine)
+    assert not (root / ".tasks").exists()
 
 
 def test_what_only_this_process_can_open_is_refused_before_anything_is_done(

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +21,7 @@ from typing import Any
 import pytest
 
 from furikaeri_cli.output import Output
-from furikaeri_cli.tq.precompute_keywords_llm import write_keywords
 from furikaeri_cli.tq.simulate import Setting, simulate_settings
-from furikaeri_common.local_processes import LocalProcesses
-from furikaeri_common.models.config import ModelConfig
 from furikaeri_common.ray_cluster import RayCluster
 from twenty_questions.labelling.grid import PairGrid
 from twenty_questions.labelling.label_progress import LabelProgress
@@ -30,9 +29,6 @@ from twenty_questions.labelling.label_sources import source_of
 from twenty_questions.labelling.labeller import LabellerConfig
 from twenty_questions.labelling.opening import open_labeller
 from twenty_questions.labelling.shards import label_pairs
-from twenty_questions.sources.language_model import LlmConfig
-from twenty_questions.words import Keyword
-from twenty_questions.writers import let_writer_go
 
 TESTS = Path(__file__).parents[1]
 KEYWORDS = tuple(f"thing {number}" for number in range(12))
@@ -145,24 +141,21 @@ def furikaeri(arguments: Sequence[object], folder: Path) -> subprocess.Popen[str
 
 
 def answer(request: Any) -> Any:
-    """Say yes to some questions and no to others, and write words that follow from the seed."""
-    text, seed = request.body["messages"][-1]["content"], request.body.get("seed") or 0
-    if "secret words" in text:
-        return SERVER.said("\n".join(f"- {word} no{seed % 97}" for word in ("lamp", "kite", "oar")))
+    """Say yes to some questions and no to others."""
     time.sleep(0.02)
-    p_yes = SERVER.opinion(text)
+    p_yes = SERVER.opinion(request.body["messages"][-1]["content"])
     return SERVER.said("yes", first=SERVER.alternatives(yes=math.log(p_yes), no=math.log(1 - p_yes)))
 
 
-def test_a_table_is_made_by_the_command_which_ctrl_c_stops_and_a_second_start_ends(
+def test_a_table_is_made_by_the_command_which_ctrl_c_stops_there_and_a_second_start_ends_here(
     address: str, tmp_path: Path
 ) -> None:
     (tmp_path / "words.txt").write_text("".join(f"{name}\n" for name in KEYWORDS))
     (tmp_path / "questions.txt").write_text("".join(f"{text}\n" for text in QUESTIONS))
     with SERVER.ScriptedServer(answer) as server:
         given = ("--keywords", "words.txt", "--questions", "questions.txt", "--model", "m", "--shard", 1)
-        there = ("tq", "precompute", "table", "out", *given, "--base-url", server.url, "--concurrency", 1)
-        there = (*there, "--engine", "ray", "--address", address)
+        here = ("tq", "precompute", "table", "out", *given, "--base-url", server.url, "--concurrency", 1)
+        there = (*here, "--engine", "ray", "--address", address)
         with furikaeri(there, tmp_path) as stopped:
             deadline = time.monotonic() + 120
             while not list(tmp_path.glob("out/shards/*/*.parquet")):
@@ -176,7 +169,7 @@ def test_a_table_is_made_by_the_command_which_ctrl_c_stops_and_a_second_start_en
         kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/shards/*/*.parquet")}
         assert 1 <= len(kept) < len(KEYWORDS)
         assert not (tmp_path / "out" / "manifest.json").exists()
-        with furikaeri((*there, "--json"), tmp_path) as again:
+        with furikaeri((*here, "--json"), tmp_path) as again:
             out, told = again.communicate(timeout=120)
         assert again.returncode == 0, told
         result = json.loads(out)
@@ -191,38 +184,21 @@ def test_a_table_is_made_by_the_command_which_ctrl_c_stops_and_a_second_start_en
     assert contents(tmp_path / "out" / "shards") == contents(tmp_path / "alone")
 
 
-def test_what_a_model_writes_for_workers_there_is_what_it_writes_here(address: str, tmp_path: Path) -> None:
-    made = []
-    with SERVER.ScriptedServer(answer) as server:
-        for name, engine in (("here", LocalProcesses(0)), ("there", RayCluster(address=address, workers=1))):
-            written = write_keywords(
-                [Keyword(name) for name in ("fern", "anvil", "harp")],
-                LlmConfig(requests=6, shown=2, asked=3, shard=2),
-                ModelConfig(model="m", base_url=server.url),
-                seed=3,
-                runs=tmp_path / name,
-                engine=engine,
-                output=Output("quiet"),
-            )
-            assert written.usage["requests"] == 6
-            assert [path.name for path in (tmp_path / name).iterdir()] == [written.folder.name]
-            made.append((written.folder / "keywords.jsonl").read_bytes())
-            let_writer_go()
-    assert made[0] == made[1]
-    assert made[0].count(b"lamp") > 1
-
-
-def test_games_are_simulated_there_as_here(
+def test_games_are_simulated_there_as_here_and_a_table_goes_without_its_shards(
     address: str, toy_folder: Path, toy_vocabulary: Path, tmp_path: Path
 ) -> None:
+    table, notes = tmp_path / "table", list[str]()
+    shutil.copytree(toy_folder, table)
+    (table / "shards").mkdir()
+    (table / "shards" / "000000.parquet").write_bytes(bytes(5 * 2**20))
     results = []
     for name, engine in (
         ("here", None),
-        ("there", RayCluster(address=address, storage="collected")),
+        ("there", RayCluster(address=address, storage="collected", on_note=notes.append)),
     ):
         _, folder = simulate_settings(
             [Setting("table", "table", 0.0), Setting("one-belief", "alpha", 0.05)],
-            table=toy_folder,
+            table=table,
             labels=None,
             words=str(toy_vocabulary),
             secrets="prior",
@@ -235,3 +211,6 @@ def test_games_are_simulated_there_as_here(
         )
         results.append((folder / "results.json").read_bytes())
     assert results[0] == results[1]
+    sizes = [float(size) for note in notes for size in re.findall(r"([\d.]+) MiB of inputs go", note)]
+    assert len(sizes) == 1
+    assert sizes[0] < 5

@@ -6,10 +6,11 @@ import importlib
 import importlib.util
 import json
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.models.servers import open_server
 from twenty_questions.labelling.definitions import NO_DEFINITIONS, Definitions
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.opening import labeller_of
 from twenty_questions.labelling.prompts import ORIGINAL, Prompt, Turn
 from twenty_questions.labelling.server_labeller import ServerLabeller, server_labeller
 from twenty_questions.labelling.yes_no import ENGLISH
@@ -378,23 +380,14 @@ def test_sampled_answers_of_a_real_server_are_about_as_often_yes_as_its_probabil
         assert np.abs(gap).max() < 3 * 0.5 / math.sqrt(12) + 0.04
 
 
-@pytest.mark.models
-def test_two_real_servers_label_together_and_one_goes_on_when_the_other_is_killed(
-    tools: ModuleType, real: LabellerConfig
+def test_a_worker_tells_on_its_stderr_of_a_server_that_is_set_aside(
+    tools: ModuleType, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pairs = [(thing, "Is it alive?") for thing in (*THINGS, "dog", "spoon", "car", "tree", "song")]
-    notes: list[str] = []
-    with ExitStack() as stack:
-        other = stack.enter_context(tools.llama_server(tools.small_model()))
-        several = replace(real, base_url=(*real.addresses, other), concurrency=1)
-        with open_server(several, on_note=notes.append) as server:
-            labeller = server_labeller(server, several, FEW_SHOT)
-            together = labeller.label_pairs(pairs)
-            stack.close()
-            alone = labeller.label_pairs(pairs)
-            counts = server.usage.by_server
-    # llama.cpp's sums depend on what its cache held.
-    np.testing.assert_allclose(together, alone, atol=0.15)
-    assert sum(counts.values()) == 2 + 8 + 8
-    assert counts[other] >= 2
-    assert notes == [f"{other} does not answer; its requests go to the others"]
+    gone = f"http://127.0.0.1:{tools.closed_port()}/v1"
+    with tools.ScriptedServer(lambda _: tools.said("yes", first=tools.alternatives(yes=-0.1))) as server:
+        labeller = labeller_of({"model": "m", "base_url": [server.url, gone]})
+        assert labeller.label(["cup"], ["Is it round?"]).shape == (1, 1)
+    told = capfd.readouterr().err.splitlines()
+    assert told == [f"{socket.gethostname()}: {gone} does not answer; its requests go to the others"]
+    assert isinstance(labeller, ServerLabeller)
+    labeller.close()

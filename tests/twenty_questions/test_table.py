@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from furikaeri_common.artifacts import write_tensors
+from furikaeri_common.artifacts import fingerprint_of, write_tensors
 from furikaeri_common.errors import InputError
 from twenty_questions.questions import Question, alphabetical, letter
 from twenty_questions.table import (
@@ -20,6 +21,8 @@ from twenty_questions.table import (
     open_table,
     probability_of,
     save_table,
+    table_alone,
+    table_fingerprint,
 )
 from twenty_questions.words import Keyword
 
@@ -260,3 +263,19 @@ def test_an_empty_list_is_named(folder, name: str) -> None:
 def test_weights_that_do_not_sum_to_one_are_scaled(folder) -> None:
     rewrite_row(folder / "keywords.jsonl", 1, prior=1.5)
     np.testing.assert_allclose(open_table(folder).prior, [0.75, 0.125, 0.125])
+
+
+def test_a_table_goes_elsewhere_without_the_shards_that_lie_beside_it(tmp_path: Path) -> None:
+    folder, links = tmp_path / "table", tmp_path / "links"
+    save_table(small_table(), folder)
+    assert table_alone(folder, links) == folder
+    assert not links.exists()
+    before = table_fingerprint(folder)
+    (folder / "shards").mkdir()
+    (folder / "shards" / "000000.parquet").write_bytes(bytes(10))
+    assert table_alone(folder, links) == links
+    assert fingerprint_of(links) == table_fingerprint(folder) == before
+    moved = folder.rename(tmp_path / "moved")
+    assert table_alone(moved, links) == links
+    assert fingerprint_of(links) == before
+    assert open_table(links).keywords == small_table().keywords

@@ -10,6 +10,7 @@ import dataclasses
 import json as json_format
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -18,7 +19,7 @@ from furikaeri_common.documents import jsonable
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["Mode", "Output"]
+__all__ = ["Mode", "Output", "fitted"]
 
 _CONTROL = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
 """What text from strangers must not send to a terminal."""
@@ -109,7 +110,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Say on stderr, in every mode, what the user should know though the work goes on."""
-        print(f"warning: {text}", file=sys.stderr, flush=True)
+        print(fitted(f"warning: {text}"), file=sys.stderr, flush=True)
 
     def console(self, *, stderr: bool = False) -> Console:
         """Return a rich console on stdout (or stderr), colourless where `NO_COLOR` is set or nobody looks."""
@@ -117,6 +118,30 @@ class Output:
 
         stream: TextIO = sys.stderr if stderr else sys.stdout
         return Console(file=stream, no_color=bool(os.environ.get("NO_COLOR")) or None, soft_wrap=not stream.isatty())
+
+
+def fitted(text: str, indent: int = 0) -> str:
+    """Return text for stderr in lines that a terminal there holds, where no word is broken; elsewhere as it is.
+
+    Args:
+        text: its own lines stay lines.
+        indent: spaces before its lines; those that follow in a paragraph stand two further in.
+    """
+    margin = " " * indent
+    lines = text.split("\n")
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+    except (OSError, ValueError):
+        width = 0
+    if width < 20:  # no terminal, or none that says how wide it is
+        return "\n".join(margin + line for line in lines)
+    hang = margin + "  " if indent else ""
+    return "\n".join(
+        textwrap.fill(
+            line, width, initial_indent=margin, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False
+        )
+        for line in lines
+    )
 
 
 def _cell(item: object) -> str:

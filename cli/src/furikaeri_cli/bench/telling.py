@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from furikaeri_cli.bench.listing import Benchmark, Size
 from furikaeri_cli.bench.results import Result, output_file
 from furikaeri_cli.bench.running import Watcher, last_lines
 from furikaeri_cli.bench.tables import duration, figure_line
-from furikaeri_cli.output import Output
+from furikaeri_cli.output import Output, fitted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -121,17 +119,9 @@ class _Teller:
         if self._bars is None:
             note(self._output, text, indent=indent)
         else:
-            self._bars[0].console.print(_wrapped(text, indent), markup=False, highlight=False, soft_wrap=True)
+            self._bars[0].console.print(fitted(text, indent), markup=False, highlight=False, soft_wrap=True)
 
 
 def note(output: Output, text: str, *, indent: int = 0) -> None:
     """Say something by the way, on stderr; on a terminal no word is broken."""
-    output.note(_wrapped(text, indent) if sys.stderr.isatty() else " " * indent + text)
-
-
-def _wrapped(text: str, indent: int) -> str:
-    width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
-    hang = " " * (indent + 2 if indent else 0)
-    return textwrap.fill(
-        text, width, initial_indent=" " * indent, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False
-    )
+    output.note(fitted(text, indent))

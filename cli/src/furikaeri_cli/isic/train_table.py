@@ -208,7 +208,7 @@ def train_table_cli(
     boosters/ in the libraries' own formats, oof.parquet and importances.parquet. A command that was interrupted goes on
     when it is given again, and ends with the same bytes on a CPU. With --engine ray the boosters are trained on a
     cluster, to the same bytes on processors of one kind. What --select permutation keeps was chosen on held-out rows,
-    whose scores are then a little too good.
+    whose scores are then a little too good. --json prints an object, and a list of them for several models.
 
     Examples:
         isic train-table --features features --folds folds.parquet --data data --model small-lightgbm --workers 2
@@ -297,7 +297,12 @@ def _print(output: Output, trained: Sequence[Trained]) -> None:
         for one in trained
         for quality in one.quality
     ]
-    output.table(("model", "round", "lesions", "malignant", "pAUC", "AUC"), rows, value=list(trained))
+    columns = ("model", "round", "lesions", "malignant", "pAUC", "AUC")
+    if len(trained) == 1:
+        # As it was when a command trained one model alone: scripts read it.
+        output.table(columns[1:], [row[1:] for row in rows], title=trained[0].model, value=trained[0])
+    else:
+        output.table(columns, rows, value=list(trained))
     if output.is_json:
         return
     for one in trained:

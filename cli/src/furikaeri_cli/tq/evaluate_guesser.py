@@ -190,7 +190,7 @@ def evaluate_guesser(
     from twenty_questions.experiments import read_labels, secrets_of
     from twenty_questions.model_files import files_of, with_absolute_files
     from twenty_questions.studies.guessers import play_and_keep, study_guesser
-    from twenty_questions.table import open_table, table_fingerprint
+    from twenty_questions.table import open_table, table_alone, table_fingerprint
 
     held = open_table(table)
     answers = read_labels(labels) if labels else None
@@ -206,7 +206,6 @@ def evaluate_guesser(
         parts_of[setting] = range(len(tasks), len(tasks) + math.ceil(len(names) / size))
         for first in range(0, len(names), size):
             part: dict[str, Any] = {
-                "table": str(table.resolve()),
                 "labels": str(labels.resolve()) if labels else None,
                 "words": None,
                 **setting._asdict(),
@@ -228,17 +227,17 @@ def evaluate_guesser(
     asked = [Path(file) for model in panel.models for file in (model.prompt, model.leanings)] if panel else []
     files = {"labels": labels} | {str(file): file for file in asked if file.is_file()}
     data = {"table": table_fingerprint(table), **{name: fingerprint_of(path) for name, path in files.items() if path}}
-    reads = [path for path in (table, labels) if path]
-    reads += [path for model in (panel.models if panel else ()) for path in files_of(model).values()]
+    models = [path for model in (panel.models if panel else ()) for path in files_of(model).values()]
     unfinished = find_unfinished(runs, "tq evaluate guesser", config, seed=seed, data=data)
     with start_run(runs, "tq evaluate guesser", config, seed=seed, data=data, resume=unfinished) as run:
+        read = table_alone(table, run.path / "table")
         with showing_progress(output, "games", len(tasks)) as on_progress:
             report = run_tasks(
                 play_and_keep,
-                tasks,
+                [Task(key, {"table": str(read), **part}) for key, part in tasks],
                 store=run.path / "parts",
                 engine=engine,
-                reads=reads,
+                reads=[read, *([labels] if labels else []), *models],
                 on_progress=on_progress,
             )
         parts = require_all(report)

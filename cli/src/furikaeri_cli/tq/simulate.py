@@ -38,7 +38,7 @@ from twenty_questions.experiments import (
 from twenty_questions.named_words import BUILT_IN, WordsPrior, words_named, words_place
 from twenty_questions.simulation import Outcome, summarise
 from twenty_questions.sources.named_lists import is_public, place_of, read_named_list
-from twenty_questions.table import open_table, table_fingerprint
+from twenty_questions.table import open_table, table_alone, table_fingerprint
 
 if TYPE_CHECKING:
     from furikaeri_common.tasks import Engine
@@ -212,7 +212,6 @@ def simulate_settings(
     for setting in settings:
         for first in range(0, size, per_shard):
             part = {
-                "table": str(table.resolve()),
                 "labels": str(labels.resolve()) if labels else None,
                 "words": str(place.resolve()) if place else words or None,
                 "words_prior": words_prior,
@@ -235,15 +234,15 @@ def simulate_settings(
     files = {"labels": labels, "words": place, "secrets": listed}
     data = {"table": table_fingerprint(table), **{name: fingerprint_of(path) for name, path in files.items() if path}}
     unfinished = find_unfinished(runs, "tq simulate", config, seed=seed, data=data)
-    reads = [path for path in (table, labels, place) if path]
     with start_run(runs, "tq simulate", config, seed=seed, data=data, resume=unfinished) as run:
+        read = table_alone(table, run.path / "table")
         with showing_progress(output, "games", len(tasks)) as on_progress:
             report = run_tasks(
                 play_part,
-                tasks,
+                [Task(key, {"table": str(read), **part}) for key, part in tasks],
                 store=run.path / "parts",
                 engine=engine or LocalProcesses(0),
-                reads=reads,
+                reads=[path for path in (read, labels, place) if path],
                 on_progress=on_progress,
             )
         parts = iter(require_all(report))

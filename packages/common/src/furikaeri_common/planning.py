@@ -241,7 +241,7 @@ class Bill(NamedTuple):
         kind: of device.
         devices: at once.
         seconds: from begin to end.
-        device_seconds: of all devices together that are paid by the hour.
+        device_seconds: of all devices together that are paid by the hour; those that a stage has no task for are not.
         rent: money for those; None without a price.
         fees: money for servers.
         unknown: the stages that are in none of these figures, for their pace is not known.

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["ProcessIdentity", "identity_from", "is_alive", "is_running", "this_process"]
+__all__ = ["ProcessIdentity", "identity_from", "is_alive", "is_running", "note_on_stderr", "this_process"]
 
 _PROC = Path("/proc")
 
@@ -53,6 +54,11 @@ def is_alive(process: ProcessIdentity) -> bool | None:
         return None
     started = _started(process.pid)
     return started is not None and started == process.started
+
+
+def note_on_stderr(text: str) -> None:
+    """Tell of something where nobody listens: in a line on stderr, with the name of the machine."""
+    print(f"{socket.gethostname()}: {text}", file=sys.stderr, flush=True)
 
 
 def is_running(pid: int) -> bool:

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,6 +23,7 @@ GO_ON = "What is finished is kept: run the same command on a new cluster to go o
 
 _MIB = 2**20
 _ROOM_WITHIN = 120.0  # seconds that no machine at all may have room for a task
+_PATIENCE = 15.0  # seconds for a slot to come up before it may be moved to a machine that has room
 _FAILURES = 3  # slots in a row that may fail to come up on a machine
 
 
@@ -106,9 +108,11 @@ def gather(crew: Crew, address: str) -> str:
         machine = meet(node, own=crew.own)
         crew.machines[machine.id] = machine
     machines = list(crew.machines.values())
-    for machine in machines:
+    with ThreadPoolExecutor(len(machines)) as threads:
+        looks = {machine: threads.submit(_look_at, crew, machine) for machine in machines}
+    for machine, look in looks.items():
         try:
-            look_at(machine, order.versions, crew.reads, order.store, trust=order.storage != "collected")
+            look.result()
         except Unfit as error:
             if machine.id in {node["NodeID"] for node in _alive()}:
                 raise InputError(str(error), fix=error.fix) from error
@@ -126,6 +130,11 @@ def gather(crew: Crew, address: str) -> str:
         )
     threading.Thread(target=_make_fit, args=(crew, machines), daemon=True).start()
     return _about(address, min(sum(rooms.values()), order.workers), machines, crew.reads, crew.collected)
+
+
+def _look_at(crew: Crew, machine: Machine) -> None:
+    order = crew.order
+    look_at(machine, order.versions, crew.reads, order.store, trust=order.storage != "collected")
 
 
 def _alive() -> list[dict[str, Any]]:
@@ -173,11 +182,10 @@ def _make_fit(crew: Crew, machines: list[Machine]) -> None:
 
 def _admit(crew: Crew, machine: Machine) -> None:
     """Look at a machine that has joined, as at those that were there; called in a thread of its own."""
-    order = crew.order
     try:
-        look_at(machine, order.versions, crew.reads, order.store, trust=order.storage != "collected")
-        if not crew.collected and not sees_store([machine], Path(order.store)):
-            raise Unfit(f"the Ray machine {machine.name} does not see {order.store}")
+        _look_at(crew, machine)
+        if not crew.collected and not sees_store([machine], Path(crew.order.store)):
+            raise Unfit(f"the Ray machine {machine.name} does not see {crew.order.store}")
     except Unfit as error:
         crew.events.put(("laid out", ([machine], {machine: str(error)})))
         return
@@ -187,7 +195,7 @@ def _admit(crew: Crew, machine: Machine) -> None:
 def take_on(crew: Crew, machines: list[Machine], failed: dict[Machine, str]) -> None:
     """Let machines have work, but for those that could not be made fit, with the reason."""
     for machine in machines:
-        machine.is_fit = machine not in failed
+        machine.state = "unfit" if machine in failed else "fit"
         if machine in failed and machine.id in crew.machines:
             crew.tell("note", f"{failed[machine]}; it gets no work")
 
@@ -200,8 +208,8 @@ def note_change(crew: Crew, slot: Slot) -> None:
     elif slot in machine.slots:
         machine.slots.remove(slot)
         machine.failures += bool(slot.problem)
-        if machine.failures == _FAILURES and machine.is_fit:
-            machine.is_fit = False
+        if machine.failures == _FAILURES:
+            machine.state = "unfit"
             crew.tell("note", f"the Ray machine {machine.name} gets no more work ({slot.problem})")
     up = sum(slot.state == "up" for slot in crew.slots)
     if up != crew.told_slots:
@@ -234,8 +242,14 @@ def fill(crew: Crew) -> None:
     def room(machine: Machine) -> int:
         starting = sum(slot.state == "starting" for slot in machine.slots)
         free = need.room_in(available.get(machine.id, {})) - starting
-        return min(free, need.room_in(machine.resources) - len(machine.slots)) if machine.is_fit else 0
+        return min(free, need.room_in(machine.resources) - len(machine.slots)) if machine.state == "fit" else 0
 
+    for slot in crew.slots:
+        is_late = slot.state == "starting" and time.monotonic() - slot.since > _PATIENCE
+        if is_late and any(room(machine) > 0 for machine in crew.machines.values() if machine is not slot.machine):
+            # Somebody else took the room that was there; there is other room now.
+            slot.machine.slots.remove(slot)
+            slot.withdraw()
     while len(crew.slots) < crew.order.workers and crew.machines:
         machine = max(crew.machines.values(), key=room)
         if room(machine) <= 0:
@@ -261,10 +275,10 @@ def mind_room(crew: Crew) -> None:
     Raises:
         WorkError: then.
     """
-    hopeful = [m for m in crew.machines.values() if m.is_fit or not m.scratch]
+    hopeful = [machine for machine in crew.machines.values() if machine.state != "unfit"]
     if crew.slots or any(crew.order.need.room_in(machine.resources) for machine in hopeful):
         crew.without_room_since = None
-        if not crew.slots and not crew.has_told_of_waiting and all(machine.is_fit for machine in hopeful):
+        if not crew.slots and not crew.has_told_of_waiting and all(machine.state == "fit" for machine in hopeful):
             crew.has_told_of_waiting = True
             crew.tell("note", "every machine of the Ray cluster is taken; waiting for room")
         return

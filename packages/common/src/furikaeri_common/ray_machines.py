@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from furikaeri_common.carried_files import Inventory, below, inventory_of, packets, place
 from furikaeri_common.ray_actors import MachineKeeper
@@ -96,7 +96,7 @@ class Machine:
         keeper: the actor that looks after it.
         scratch: its folder for copies.
         lacks: indices of the `Read`s that it does not see.
-        is_fit: whether it takes work.
+        state: whether it takes work, or may do so yet.
         slots: those that run there or are about to.
         failures: slots in a row that did not come up.
     """
@@ -108,7 +108,7 @@ class Machine:
     keeper: Any = None
     scratch: str = ""
     lacks: tuple[int, ...] = ()
-    is_fit: bool = False
+    state: Literal["coming", "fit", "unfit"] = "coming"
     slots: list[Slot] = field(default_factory=list)
     failures: int = 0
 

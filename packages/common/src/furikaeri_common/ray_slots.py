@@ -8,11 +8,13 @@ import queue
 import shutil
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from furikaeri_common.carried_files import Piece, write_piece
+from furikaeri_common.errors import FurikaeriError
 from furikaeri_common.ray_actors import Made, TaskSlot
 from furikaeri_common.ray_machines import reason_of
 from furikaeri_common.task_store import Job, Outcome, hidden_folder, read_stored, record_task
@@ -70,6 +72,7 @@ class Slot:
         self.machine = machine
         self.state: Literal["starting", "up", "ended"] = "starting"
         self.problem = ""
+        self.since = time.monotonic()
         self._plan = plan
         self._jobs, self._tell, self._changed = jobs, tell, changed
         cpus, gpus, memory = plan.need
@@ -84,6 +87,12 @@ class Slot:
         ).remote(cpus, plan.path, plan.variables, plan.folder, machine.scratch, renamed_below, plan.collected)
         threading.Thread(target=self._run, daemon=True).start()
 
+    def withdraw(self) -> None:
+        """Give up waiting for room; the thread hears of it from the actor's death."""
+        import ray
+
+        ray.kill(self.actor)
+
     def _run(self) -> None:
         import ray
 
@@ -91,6 +100,9 @@ class Slot:
             ray.get(self.actor.ready.remote())
             self._become("up")
             while (job := self._jobs.get()) is not None:
+                if not self._is_there():
+                    self._jobs.put(job)
+                    break
                 outcome = self._attempt(job)
                 if outcome.is_lost:
                     self._become("ended")
@@ -100,6 +112,14 @@ class Slot:
         except ray.exceptions.RayError as error:
             self.problem = reason_of(error)
         self._become("ended")
+
+    def _is_there(self) -> bool:
+        """Say whether the actor still answers: one that died while it was idle must not cost a job an attempt."""
+        import ray
+
+        with contextlib.suppress(ray.exceptions.RayError):
+            return bool(ray.get(self.actor.ready.remote()))
+        return False
 
     def _become(self, state: Literal["up", "ended"]) -> None:
         import ray
@@ -125,7 +145,9 @@ class Slot:
         except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
             return Outcome(job.key, f"lost on the Ray machine {self.machine.name} ({reason_of(error)})", is_lost=True)
         except ray.exceptions.RayError as error:
-            return Outcome(job.key, f"on {self.machine.name}: {reason_of(error)}", str(error))
+            return Outcome(job.key, f"on the Ray machine {self.machine.name}: {reason_of(error)}", str(error))
+        except Exception as error:  # or this thread would end, and nobody hear of the job again
+            return Outcome(job.key, " ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc())
 
     def _packets(self) -> Iterator[list[Piece]]:
         """Yield what the last job made; while one packet is written here, the next is on its way."""
@@ -153,7 +175,7 @@ def collect(job: Job, value: Any, made: Iterator[list[Piece]]) -> Outcome:
             for piece in packet:
                 write_piece(work, Piece(*piece))
         record_task(job, value, work)
-    except (OSError, ValueError) as error:
+    except (OSError, FurikaeriError) as error:
         return Outcome(job.key, " ".join(f"what it made cannot be stored here ({error})".split()))
     finally:
         shutil.rmtree(work, ignore_errors=True)

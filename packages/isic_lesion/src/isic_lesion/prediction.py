@@ -205,7 +205,7 @@ def predict(
         known = np.zeros(len(isic_ids), dtype=bool)
         chunks = _in_chunks(lesions, predictor, chunk_of_row, Path(place))
         for files in chunks:
-            rows = pl.read_parquet(files)
+            rows = pl.read_parquet(files, glob=False)
             _check_categories(rows, closed, lesions)
             positions = rows["row"].to_numpy()
             known[positions] = known_hospitals(rows["attribution"], predictor.hospitals)
@@ -331,7 +331,7 @@ def _in_chunks(
     if len(chunks) == 1:
         return [[table]]
     for first in range(0, len(chunk_of_row), _ROWS_AT_ONCE):
-        rows = pl.scan_parquet(table).slice(first, _ROWS_AT_ONCE).collect()
+        rows = pl.scan_parquet(table, glob=False).slice(first, _ROWS_AT_ONCE).collect()
         rows = rows.with_columns(pl.Series("chunk", chunk_of_row[first : first + _ROWS_AT_ONCE]))
         for (chunk,), part in rows.partition_by("chunk", include_key=False, as_dict=True).items():
             file = folder / f"{chunk}-{first}.parquet"

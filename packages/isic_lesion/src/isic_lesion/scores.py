@@ -181,7 +181,7 @@ def _models_of(file: Path) -> set[str]:
     import polars as pl
 
     names = distinct_values(file, "model") if is_parquet(file) else _read_csv(file)["model"].unique()
-    if names is None or names.dtype != pl.String or names.has_nulls() or (names == "").any():
+    if names is None or names.dtype != pl.String or names.is_empty() or names.has_nulls() or (names == "").any():
         names = read_scores(file)["model"]  # which tells what is amiss
     return set(names.str.split("#").list.first().unique())
 

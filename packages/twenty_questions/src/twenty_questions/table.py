@@ -46,6 +46,7 @@ __all__ = [
     "open_table",
     "probability_of",
     "save_table",
+    "table_alone",
     "table_fingerprint",
 ]
 
@@ -53,6 +54,7 @@ FORMAT = "furikaeri answer table 1"
 UNLABELLED = 255
 UNCERTAIN = 127
 
+_MANIFEST = "manifest.json"
 _FILES = ("keywords.jsonl", "questions.jsonl", "answers.safetensors")
 _PROBABILITIES = np.append((np.arange(255) + 0.5) / 255, 0.5)
 
@@ -114,7 +116,7 @@ def code_of(probabilities: ArrayLike) -> NDArray[np.uint8]:
 def save_table(table: AnswerTable, folder: Path) -> None:
     """Write a table as a folder; the manifest, which makes it whole, goes first and comes last."""
     folder = Path(folder)
-    manifest = folder / "manifest.json"
+    manifest = folder / _MANIFEST
     if manifest.is_file() and FORMAT.rsplit(" ", 1)[0] not in manifest.read_text(encoding="utf-8", errors="replace"):
         raise InputError(f"{manifest}: belongs to something else", fix="Choose another folder")
     manifest.unlink(missing_ok=True)
@@ -134,7 +136,7 @@ def save_table(table: AnswerTable, folder: Path) -> None:
     )
     write_tensors(folder / "answers.safetensors", {"codes": np.asarray(table.codes)})
     write_json(
-        folder / "manifest.json",
+        folder / _MANIFEST,
         {
             "format": FORMAT,
             "keywords": len(table.keywords),
@@ -159,10 +161,10 @@ def open_table(folder: Path, *, verify: bool = False) -> AnswerTable:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no table folder here", fix="Give the folder that holds manifest.json")
-    manifest = read_json(folder / "manifest.json")
+    manifest = read_json(folder / _MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise InputError(f"{folder / 'manifest.json'}: expected the format {FORMAT!r}, got {found!r}")
+        raise InputError(f"{folder / _MANIFEST}: expected the format {FORMAT!r}, got {found!r}")
     if verify:
         _verify(folder, manifest)
     keywords, prior = _read_keywords(folder / "keywords.jsonl")
@@ -183,9 +185,26 @@ def table_fingerprint(folder: Path) -> str:
         InputError: if a file cannot be read.
     """
     digest = hashlib.sha256()
-    for name in sorted((*_FILES, "manifest.json")):
+    for name in sorted((*_FILES, _MANIFEST)):
         digest.update(f"{name}\0{sha256_of(Path(folder) / name)}\n".encode())
     return digest.hexdigest()
+
+
+def table_alone(folder: Path, links: Path) -> Path:
+    """Return a folder that holds a table and nothing else, of which machines that lack it can get a copy.
+
+    Args:
+        folder: the table's folder, which may hold more, such as the shards of which it was made.
+        links: a folder of links to the table's files, which is made if there is more.
+    """
+    folder = Path(folder).resolve()
+    if {path.name for path in folder.iterdir()} <= {*_FILES, _MANIFEST}:
+        return folder
+    links.mkdir(parents=True, exist_ok=True)
+    for name in (*_FILES, _MANIFEST):
+        (links / name).unlink(missing_ok=True)
+        (links / name).symlink_to(folder / name)
+    return links.resolve()
 
 
 @cache
@@ -198,7 +217,7 @@ def _verify(folder: Path, manifest: Mapping[str, Any]) -> None:
     expected = manifest.get("sha256")
     for name in _FILES:
         if not isinstance(expected, dict) or name not in expected:
-            raise InputError(f"{folder / 'manifest.json'}: has no SHA-256 of {name}", fix="Build the table again")
+            raise InputError(f"{folder / _MANIFEST}: has no SHA-256 of {name}", fix="Build the table again")
         if sha256_of(folder / name) != expected[name]:
             raise InputError(f"{folder / name}: differs from the manifest's SHA-256", fix="Copy or build it again")
 

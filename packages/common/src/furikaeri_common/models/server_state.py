@@ -62,9 +62,9 @@ class Server:
         """Return how the server is, as one of several that may have `capacity` requests, or as the only one."""
         # A server that hangs has answered nothing that would show it.
         oldest = (now - min(self.in_flight)) / _SLOW if self.in_flight else 0.0
-        standing = "resting" if self.standing == "up" and now < self.rests_until else self.standing
+        standing = "resting" if self.standing != "down" and now < self.rests_until else self.standing
         # One whose last word was a failure gets one request at a time, as one on trial does.
-        is_doubtful = standing == "trial" or (bool(self.failed) and not is_single)
+        is_doubtful = self.standing == "trial" or (bool(self.failed) and not is_single)
         latency = max(self.latency, oldest)
         return Load(len(self.in_flight), 1 if is_doubtful else capacity, latency, max(self.load, 1.0), standing)
 

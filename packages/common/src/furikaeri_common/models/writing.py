@@ -19,6 +19,7 @@ from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.models.chat import PLAIN_STOPS, has_template, render
 from furikaeri_common.models.config import Conversation, ModelConfig, Writer
 from furikaeri_common.models.loading import LanguageModel, open_language_model
+from furikaeri_common.processes import note_on_stderr
 
 __all__ = ["LocalWriter", "local_writer", "open_once", "open_writer"]
 
@@ -139,7 +140,7 @@ def open_writer(config: ModelConfig, *, on_note: Callable[[str], None] | None = 
 @lru_cache(maxsize=1)
 def open_once(config: ModelConfig) -> Writer:
     """Open a writer, once for all tasks of this process; `open_once.cache_clear()` lets it go."""
-    return open_writer(config)
+    return open_writer(config, on_note=note_on_stderr)
 
 
 def _draw(logits: NDArray[np.float64], temperature: float, rng: np.random.Generator, name: str) -> int:

@@ -1,7 +1,8 @@
-"""Whose training a checkpoint is, so that two processes never write one (io).
+"""Whose training a checkpoint is, so that two processes do not go on writing one (io).
 
 A machine that is taken for lost may live on, and the same command may be started twice. The training is then that of
-whoever began last: its predecessor finds that out before it writes anything more, and ends.
+whoever began last: its predecessor finds that out when it looks before its next writing, and ends. What it was writing
+at that moment may still appear; it is whole, and of the same training.
 """
 
 from __future__ import annotations

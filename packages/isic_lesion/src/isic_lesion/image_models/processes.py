@@ -113,6 +113,9 @@ def joined(device: str = "cpu", *, patience: timedelta = PATIENCE) -> Iterator[P
         return
     import torch.distributed
 
+    if torch.distributed.is_initialized():  # by the caller
+        yield Processes(torch.distributed.get_rank(), torch.distributed.get_world_size())
+        return
     if missing := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]:
         raise InputError(
             f"WORLD_SIZE is {num_processes()}, but {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",

@@ -13,10 +13,10 @@ from isic_lesion.planning.network_facts import NetworkFacts, checkpoint_bytes, g
 from isic_lesion.planning.network_samples import NetworkSample
 from isic_lesion.planning.sizes import PlannedSizes
 from isic_lesion.planning.task_memory import network_memory
-from isic_lesion.planning.timings import Timing, seconds_of
+from isic_lesion.planning.timings import Timing, busy_of, quiet_ratio, quiet_seconds, seconds_of
 from isic_lesion.recipe import Recipe
 
-__all__ = ["ImagePlanning", "image_notes", "image_stages", "opening_seconds", "rate_given"]
+__all__ = ["ImagePlanning", "image_notes", "image_stages", "opening_seconds", "rate_given", "training_seconds"]
 
 _STEP = 3
 """How many times a training step computes what scoring computes: the gradients cost twice the way forwards."""
@@ -138,16 +138,22 @@ def _paces(
 
 
 def _measured(config: ImageConfig, sample: NetworkSample, processor: bool) -> tuple[Amount, Amount]:
-    of_step = seconds_of(sample.steps, config.batch, processor=processor) / config.batch
     largest = max(one.units for one in sample.scored)
-    of_score = seconds_of(sample.scored, largest, processor=processor) / largest
-    return _ranged(of_step, sample.steps, processor), _ranged(of_score, sample.scored, processor)
+    return (
+        _ranged(sample.steps, config.batch, sample, processor),
+        _ranged(sample.scored, largest, sample, processor),
+    )
 
 
-def _ranged(likely: float, timings: Sequence[Timing], processor: bool) -> Amount:
-    """Return a figure with the range of the timings of the largest size about their median; at least 5 % each way."""
+def _ranged(timings: Sequence[Timing], units: float, sample: NetworkSample, processor: bool) -> Amount:
+    """Return the seconds of one of so many units in one go, with the range of the largest size timed; 5 % at least."""
+    on_processor = sample.device == "cpu"
+    computed = processor or on_processor
+    likely = seconds_of(timings, units, processor=computed) / units
+    if on_processor and not processor:
+        likely *= quiet_ratio(timings, busy_of(sample.steps))
     largest = max(one.units for one in timings)
-    of = sorted(one.processor if processor else one.seconds for one in timings if one.units == largest)
+    of = sorted(one.processor if computed else one.seconds for one in timings if one.units == largest)
     middle = of[len(of) // 2]
     low, high = (of[0] / middle, of[-1] / middle) if middle > 0 else (1.0, 1.0)
     return amount(likely, "measured", low=likely * min(0.95, low), high=likely * max(1.05, high))
@@ -155,7 +161,13 @@ def _ranged(likely: float, timings: Sequence[Timing], processor: bool) -> Amount
 
 def opening_seconds(sample: NetworkSample | None, processor: bool) -> Amount:
     """Return the seconds of a process until it has read torch; estimated where nothing was measured."""
-    return _OPENING if sample is None else _of(sample.opening, processor)
+    return _OPENING if sample is None else _of(sample.opening, sample, processor)
+
+
+def training_seconds(config: ImageConfig, sample: NetworkSample, processor: bool) -> tuple[float, float]:
+    """Return the seconds of a training picture, and of building a network."""
+    each = _measured(config, sample, processor)[0].likely
+    return each, _of(sample.building, sample, processor).likely
 
 
 def _beside(planning: ImagePlanning, sample: NetworkSample | None) -> tuple[Amount, Amount, Amount, Amount]:
@@ -163,12 +175,15 @@ def _beside(planning: ImagePlanning, sample: NetworkSample | None) -> tuple[Amou
     opening = opening_seconds(sample, planning.processor)
     if sample is None:
         return _WRITE, opening, _BUILDING, _LOOK
-    writing, building, look = (_of(one, planning.processor) for one in (sample.written, sample.building, sample.looked))
+    writing, building, look = (
+        _of(one, sample, planning.processor) for one in (sample.written, sample.building, sample.looked)
+    )
     return writing, opening, building, look
 
 
-def _of(one: Timing, processor: bool) -> Amount:
-    likely = (one.processor if processor else one.seconds) / one.units
+def _of(one: Timing, sample: NetworkSample, processor: bool) -> Amount:
+    busy = busy_of(sample.steps) if sample.device == "cpu" else 1.0
+    likely = (one.processor if processor else quiet_seconds(one, busy)) / one.units
     return amount(likely, "measured", low=0.8 * likely, high=1.25 * likely)
 
 

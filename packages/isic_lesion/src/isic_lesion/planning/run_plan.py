@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from furikaeri_common.planning import HERE, Plan, PlannedStage, amount, summed
-from isic_lesion.planning.image_stages import ImagePlanning, image_notes, image_stages, opening_seconds
+from isic_lesion.planning.image_stages import (
+    ImagePlanning,
+    image_notes,
+    image_stages,
+    opening_seconds,
+    training_seconds,
+)
 from isic_lesion.planning.network_facts import NetworkFacts
 from isic_lesion.planning.network_samples import NetworkSample
 from isic_lesion.planning.sizes import PlannedSizes
 from isic_lesion.planning.table_samples import TableSample
 from isic_lesion.planning.table_stages import TablePlanning, model_stage, past_scale
-from isic_lesion.planning.timings import seconds_of
+from isic_lesion.planning.timings import BUSY, busy_of
 from isic_lesion.recipe import Recipe
 
 __all__ = ["Findings", "plan_run"]
@@ -140,9 +146,7 @@ def _with_maps(report: PlannedStage, recipe: Recipe, findings: Findings, process
     sample = findings.networks.get(recipe.images[0].name)
     drawing = _MAPS
     if sample is not None:
-        batch = max(one.units for one in sample.steps)
-        each = seconds_of(sample.steps, batch, processor=processor) / batch
-        building = sample.building.processor if processor else sample.building.seconds
+        each, building = training_seconds(recipe.images[0], sample, processor)
         likely = _MAPPED * each + recipe.folds.count * len(recipe.images[0].seeds) * building
         drawing = amount(likely, "measured", low=0.5 * likely, high=1.5 * likely)
     paces = {kind: pace._replace(opening=summed((pace.opening, drawing))) for kind, pace in report.paces.items()}
@@ -168,18 +172,11 @@ def _notes(recipe: Recipe, findings: Findings) -> list[str]:
         notes.append("Stages without pictures were not measured, so only their counts are told; see --sample.")
     if any(config.device == "gpu" for config in recipe.models):
         notes.append("Table models were measured on the device that the recipe names.")
-    busy = _busy(findings)
-    if busy > 1.3:
-        notes.append(
-            f"Other work held this processor while it was measured: by the clock everything took {busy:.1f} times as "
-            "long as it computed. Measure again when it is idle."
-        )
-    return notes
-
-
-def _busy(findings: Findings) -> float:
-    """Return how many times longer by the clock than by the processor the measured work took, on a processor."""
     laps = [step for one in findings.networks.values() if one.device == "cpu" for step in one.steps]
     laps += [stage.timing for one in findings.tables for stage in one.stages.values()]
-    computed = sum(lap.processor for lap in laps)
-    return sum(lap.seconds for lap in laps) / computed if computed > 0 else 1.0
+    if (busy := busy_of(laps)) > BUSY:
+        notes.append(
+            f"Other work held this processor while it was measured: by the clock all took {busy:.1f} times as long as "
+            "it computed. Times are told as of a quiet machine; measure on one to be surer."
+        )
+    return notes

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from furikaeri_common.local_processes import LocalProcesses
+from furikaeri_common.memory import MemoryWatch
 from furikaeri_common.stages import Stage, StageRecord, run_stages
 from isic_lesion.boosters.config import BoosterConfig
 from isic_lesion.planning.timings import processor_seconds
@@ -34,8 +35,6 @@ def measure_stages(inputs: Mapping[str, Any], folder: Path) -> Any:
         inputs: `recipe`, `rows`, `patients`, `malignant` and `threads`.
         folder: of the task.
     """
-    import psutil
-
     from isic_lesion.data.dataset import open_lesions
     from isic_lesion.pipeline import stages_of
     from isic_lesion.run_inputs import RunInputs
@@ -71,7 +70,7 @@ def measure_stages(inputs: Mapping[str, Any], folder: Path) -> Any:
     def on_start(stage: Stage) -> None:
         nonlocal began
         began = processor_seconds(stage.name)
-        held[stage.name] = psutil.Process().memory_info().rss if stage.name.startswith("model ") else 0
+        held[stage.name] = _resident() if stage.name.startswith("model ") else 0
 
     def on_end(record: StageRecord) -> None:
         laps[record.name] = processor_seconds(record.name) - began
@@ -89,6 +88,13 @@ def measure_stages(inputs: Mapping[str, Any], folder: Path) -> Any:
         for record in records
     }
     return {"features": features, "stages": stages}
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process holds now."""
+    watch = MemoryWatch()
+    watch.look()
+    return watch.peak
 
 
 def brief(config: BoosterConfig) -> BoosterConfig:

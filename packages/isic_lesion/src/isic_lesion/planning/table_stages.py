@@ -9,7 +9,7 @@ from isic_lesion.boosters.config import BoosterConfig
 from isic_lesion.planning.sizes import PlannedSizes
 from isic_lesion.planning.table_samples import BoosterSample, TableSample, kind_of
 from isic_lesion.planning.task_memory import booster_memory
-from isic_lesion.planning.timings import sorted_line, straight_line
+from isic_lesion.planning.timings import Timing, busy_of, quiet_ratio, sorted_line, straight_line
 from isic_lesion.recipe import Recipe
 from isic_lesion.table_models.training import num_parts
 
@@ -24,16 +24,17 @@ class TablePlanning:
 
     def __init__(self, recipe: Recipe, samples: Sequence[TableSample], rows: int, processor: bool) -> None:
         self.samples, self.rows, self.processor = samples, rows, processor
+        self.busy = busy_of(stage.timing for one in samples for stage in one.stages.values())
         self._names = {kind_of(config): config.name for config in reversed(recipe.models)}
 
     def paces(self, name: str, factor: float = 1.0) -> dict[str, Pace]:
         """Return the pace of a stage; none where nothing was measured."""
         if not self.samples:
             return {}
-        points = [
-            (one.rows, one.stages[name].timing.processor if self.processor else one.stages[name].timing.seconds)
-            for one in self.samples
-        ]
+        # The processor's seconds tell the shape: other work disturbs them least.
+        ours = [one.stages[name].timing for one in self.samples]
+        ratio = 1.0 if self.processor else quiet_ratio(ours, self.busy)
+        points = [(one.rows, timing.processor * ratio) for one, timing in zip(self.samples, ours, strict=True)]
         fixed, each = sorted_line(points, self.rows)
         return {ANY: Pace(scaled(each, factor), opening=fixed)}
 
@@ -50,8 +51,10 @@ class TablePlanning:
             if len(found) < 2:
                 return None
             one, many = found
-            of = (many.processor - one.processor) if self.processor else (many.seconds - one.seconds)
-            points.append((sample.rows, max(0.0, of) / (many.rounds - one.rounds)))
+            longer = Timing(many.rounds, many.seconds, many.processor)
+            ratio = 1.0 if self.processor else quiet_ratio([longer], self.busy)
+            of = max(0.0, many.processor - one.processor) * ratio
+            points.append((sample.rows, of / (many.rounds - one.rounds)))
             scale = sample.features[config.name] / sample.features[name]
         fixed, each = sorted_line(points, self.rows)
         return scaled(summed((fixed, scaled(each, self.rows))), scale)

@@ -11,7 +11,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,15 +21,23 @@ from furikaeri_common.planning import Amount, amount
 from furikaeri_common.tasks import TaskReport
 
 __all__ = [
+    "BUSY",
     "Timing",
     "Watch",
+    "busy_of",
     "only_value",
     "own_peak",
     "processor_seconds",
+    "quiet_ratio",
+    "quiet_seconds",
     "seconds_of",
     "sorted_line",
     "straight_line",
 ]
+
+
+BUSY = 1.3
+"""From how many times longer by the clock on other work is taken to hold the processor."""
 
 
 class Timing(NamedTuple):
@@ -44,6 +52,33 @@ class Timing(NamedTuple):
     units: float
     seconds: float
     processor: float
+
+
+def busy_of(timings: Iterable[Timing]) -> float:
+    """Return how many times longer work on the processor took by the clock than it computed, at least 1.
+
+    More than a little is other work's, which holds the processor.
+    """
+    laps = list(timings)
+    computed = sum(lap.processor for lap in laps)
+    return max(1.0, sum(lap.seconds for lap in laps) / computed) if computed > 0 else 1.0
+
+
+def quiet_seconds(timing: Timing, busy: float) -> float:
+    """Return the seconds that work on the processor would take by the clock if nothing else held it.
+
+    Args:
+        timing: of the work.
+        busy: of all that was timed beside it; see `busy_of`.
+    """
+    if busy <= BUSY:
+        return timing.seconds
+    return min(timing.seconds, max(timing.processor, timing.seconds / busy))
+
+
+def quiet_ratio(timings: Iterable[Timing], busy: float) -> float:
+    """Return by what the processor's seconds are multiplied to be those of the clock on a quiet machine."""
+    return min((quiet_seconds(one, busy) / one.processor for one in timings if one.processor > 0), default=1.0)
 
 
 class Watch:

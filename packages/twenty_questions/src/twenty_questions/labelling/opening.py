@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from furikaeri_common.configs import config_from
+from furikaeri_common.processes import note_on_stderr
 from twenty_questions.labelling.centring import centred
 from twenty_questions.labelling.definitions import NO_DEFINITIONS, physical_definitions
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
@@ -17,8 +18,8 @@ __all__ = ["labeller_of", "open_labeller"]
 
 
 def labeller_of(settings: Mapping[str, Any]) -> Labeller:
-    """Open what the document of a `LabellerConfig` says; see `open_labeller`."""
-    return open_labeller(config_from(LabellerConfig, settings, source="the labeller"))
+    """Open what the document of a `LabellerConfig` says; see `open_labeller`. A worker's notes go to its stderr."""
+    return open_labeller(config_from(LabellerConfig, settings, source="the labeller"), on_note=note_on_stderr)
 
 
 def open_labeller(config: LabellerConfig, *, on_note: Callable[[str], None] | None = None) -> Labeller:

@@ -11,19 +11,20 @@ them, and leaves to it the shards that it has claimed. No shard is done twice.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from furikaeri_common.documents import fingerprint, jsonable
-from furikaeri_common.errors import WorkError
+from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.task_store import fingerprint_of_task, name_of, read_stored
 from furikaeri_common.tasks import Engine, Progress, Task, run_tasks
 from twenty_questions.asking_workers import ask_worker, require_accepted
 from twenty_questions.kept_workers import kept_workers
-from twenty_questions.labelling.claims import claimed
+from twenty_questions.labelling.claims import claimed, is_claimed
 from twenty_questions.labelling.grid import Elsewhere
 from twenty_questions.labelling.shard_store import ShardStore
 from twenty_questions.labelling.shard_tasks import (
@@ -105,9 +106,10 @@ def label_elsewhere(call: Call, work: Work, works: Sequence[Work], workers: Work
     if elsewhere is None:
         raise ValueError(f"expected a source that can be opened elsewhere, got {work.source.name!r}")
     call.tell("opening", work.name)
+    done = _folder(call, work, elsewhere)
     try:
-        with kept_workers(workers.engine, len(work.pending)) as engine:
-            order = _order(call, work, elsewhere, Workers(engine, workers.threads))
+        with _using(done), kept_workers(workers.engine, len(work.pending)) as engine:
+            order = _order(call, elsewhere, done, Workers(engine, workers.threads))
             found = _found(call, work, order)
             if found is not None:
                 store = enter(call, work, found["model"], found["identity"])
@@ -115,17 +117,33 @@ def label_elsewhere(call: Call, work: Work, works: Sequence[Work], workers: Work
                 _label(call, work, store, order)
     finally:
         let_go()
-    if not work.pending:
+    if not work.pending and not any(map(is_claimed, done.parent.glob(f".{done.name}.*.claim"))):
         order.common.unlink(missing_ok=True)
-    for folder in (order.done, order.done.parent):
+    for folder in (done, done.parent):
         with contextlib.suppress(OSError):  # holds something, or is gone
             folder.rmdir()
 
 
-def _order(call: Call, work: Work, elsewhere: Elsewhere, workers: Workers) -> _Order:
+def _folder(call: Call, work: Work, elsewhere: Elsewhere) -> Path:
+    """Return the folder of finished tasks, the same for every process that labels the same by the same settings."""
     place = fingerprint([work.source.settings, jsonable(elsewhere.settings), call.grid.fingerprint])[:16]
-    done = (call.root / _FOLDER / place).resolve()
-    common = done.with_name(f"{place}.json")
+    return (call.root / _FOLDER / place).resolve()
+
+
+@contextlib.contextmanager
+def _using(done: Path) -> Iterator[None]:
+    """Let other processes know that this one's workers need what all shards have in common."""
+    try:
+        done.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"{done.parent}: cannot be made ({error.strerror or error})"
+        raise InputError(told, fix="Choose another folder") from error
+    with claimed(done.with_name(f".{done.name}.{os.getpid()}.claim")):
+        yield
+
+
+def _order(call: Call, elsewhere: Elsewhere, done: Path, workers: Workers) -> _Order:
+    common = done.with_name(f"{done.name}.json")
     finding = finding_inputs(common, write_common(common, elsewhere, call.grid), elsewhere)
     return _Order(workers, call.retries, common, done, finding, [common, *elsewhere.files.values()])
 
