@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from furikaeri_common.errors import InputError, MissingExtraError, WorkError
+from furikaeri_common.interruptible import next_from
 from furikaeri_common.packages import package_versions
 from furikaeri_common.ray_actors import carried_variables
 from furikaeri_common.ray_crew import GO_ON, Order
@@ -205,7 +206,7 @@ class _ClusterPool:
 
     def _next(self) -> tuple[str, Any]:
         """Return what the driver tells next; notes are passed on, and what ends the work is raised."""
-        line = self._inbox.get()
+        line = next_from(self._inbox)
         if not line.endswith("\n"):
             raise self._cause_of_end()
         what, content = json.loads(line)

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from furikaeri_common.interruptible import next_from
 from furikaeri_common.task_store import Job, Outcome
 
 __all__ = ["THREAD_VARIABLES", "WorkerPool", "World", "cause_of_death", "this_world"]
@@ -88,7 +89,7 @@ class WorkerPool:
     def wait(self) -> Outcome:
         """Block until some job ends, be it by the death of its worker."""
         while True:
-            worker, line = self._inbox.get()
+            worker, line = next_from(self._inbox)
             job, worker.job = worker.job, None
             if line.endswith("\n"):
                 return Outcome(*json.loads(line))

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from furikaeri_common.interruptible import next_from
+
 __all__ = ["run_side_by_side"]
 
 _Result = TypeVar("_Result")
@@ -42,7 +44,7 @@ def run_side_by_side(call: Callable[[int, threading.Event], _Result], count: int
         for _ in range(min(concurrency, count)):
             threading.Thread(target=work, daemon=True, name="request").start()
         for _ in range(count):
-            position, result, error = done.get()
+            position, result, error = next_from(done)
             if error is not None:
                 raise error
             results[position] = result
