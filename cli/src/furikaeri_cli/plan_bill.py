@@ -22,6 +22,7 @@ __all__ = ["bytes_text", "money_text", "show_plan", "time_text"]
 
 _MARKS = {"counted": "", "measured": " m", "given": " g", "estimated": " e"}
 _LEAST_NAME, _GAP = 24, 2
+_FEW = 3  # stages that are named where they are of unknown time
 _LEGEND = {"measured": "m: measured here", "given": "g: given", "estimated": "e: estimated"}
 
 
@@ -129,7 +130,9 @@ def _bill_text(plan: Plan, kind: str, bills: Sequence[Bill]) -> str:
             parts[-1] += f", {_with_range(bill.money, lambda money: money_text(money, plan.currency))}"
     text = "; ".join(parts)
     if bills[0].unknown:
-        text += f"; without {', '.join(bills[0].unknown)}, whose time is not known"
+        unknown = bills[0].unknown
+        named = ", ".join(unknown) if len(unknown) <= _FEW else f"the {len(unknown)} stages marked ?"
+        text += f"; without {named}, whose time is not known"
     return text
 
 

@@ -2,7 +2,7 @@
 
 Work on a table of N rows is told by a line through a + b N log2 N: quantising, ranking and scoring sort, and what they
 gather lies further off the more there is. From 8,000 and 32,000 rows that foretold the processor's seconds of features
-and boosters at 401,059 rows within 15 %, those of stack and report within a third; a + b N fell short by up to 40 %.
+and boosters at 401,059 rows within 15 % and those of the stack within a third; a + b N fell short by up to 43 %.
 """
 
 from __future__ import annotations
