@@ -153,6 +153,9 @@ def test_what_is_missing_or_there_twice_is_told(
     again.with_columns(model=pl.lit("")).write_parquet(tmp_path / "nameless.parquet")
     with pytest.raises(InputError, match="has a score of no model"):
         score_models((tmp_path / "nameless.parquet",))
+    again.clear().write_parquet(tmp_path / "empty.parquet")
+    with pytest.raises(InputError, match="holds no scores"):
+        list(read_scores_by_model((tmp_path / "empty.parquet",)))
     again.drop("model").write_parquet(tmp_path / "lacking.parquet")
     with pytest.raises(InputError, match="no column 'model'"):
         score_models((tmp_path / "lacking.parquet",))
