@@ -367,7 +367,7 @@ def figures_of(found: dict[int, dict[str, dict[str, float]]], given: argparse.Na
             growth = found[many][step]["seconds"] / begun / more
             print(f"{step:20} {growth:6.2f}")
             limit = MOST_GROWTH.get(step) if begun >= LEAST_FOR_GROWTH else None
-            figures.append(Figure(f"{step}: growth over the bytes'", growth, "times", limit=limit))
+            figures.append(Figure(f"{step}: growth beside that of the bytes read", growth, "times", limit=limit))
     return figures
 
 

@@ -213,7 +213,7 @@ def figures_of(found: dict[int, dict[str, dict[str, float]]]) -> list[Figure]:
             print(f"{step:16} {what:12} {growth:6.2f}")
             # Compressing looks further back the more there is, and no game waits for it.
             limit = None if step == "written" else MOST_GROWTH
-            figures.append(Figure(f"{step}, {what}: growth over the words'", growth, "times", limit=limit))
+            figures.append(Figure(f"{step}, {what}: growth beside that of the words", growth, "times", limit=limit))
     return figures
 
 
