@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.carried_files import Inventory, below, inventory_of, packets, place
 from furikaeri_common.ray_actors import MachineKeeper
 from furikaeri_common.task_store import hidden_folder
@@ -214,13 +215,17 @@ def reason_of(error: Exception) -> str:
 
 
 def sees_store(machines: Sequence[Machine], store: Path) -> list[Machine]:
-    """Return the machines that see the store, and whose files are seen in it here."""
+    """Return the machines that see the store, and whose files are seen in it here.
+
+    Raises:
+        InputError: if the store cannot be written here.
+        WorkError: if the disk is full.
+    """
     import ray
 
     folder, word = hidden_folder(store, "probe"), secrets.token_hex(16)
     try:
-        folder.mkdir(parents=True)
-        (folder / "word").write_text(word)
+        write_bytes(folder / "word", word.encode())
         asked = {
             machine.keeper.sees_probe.remote(str(folder / "word"), word, machine.id): machine for machine in machines
         }
