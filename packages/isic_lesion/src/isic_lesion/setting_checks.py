@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["check_name", "check_whole", "checked_seeds", "refuse"]
+from furikaeri_common.errors import InputError
+
+__all__ = ["check_name", "check_together", "check_whole", "checked_seeds", "refuse"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LARGEST_SEED = 2**31 - 1  # the boosters' libraries keep a seed in 32 signed bits
@@ -15,6 +19,29 @@ def check_name(value: Any) -> None:
     """Raise ValueError unless a value is a model's name: it becomes a file's, and stands in the scores."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         refuse("name", "letters, digits, '.', '_' and '-', at most 64, not a sign first", value)
+
+
+def check_together(names: Sequence[str], threads: Sequence[int], outs: Sequence[Path]) -> None:
+    """Refuse models that cannot be trained in one call.
+
+    Args:
+        names: of the models.
+        threads: of each.
+        outs: the folder of each.
+
+    Raises:
+        ValueError: if there is no model, or not a folder for each.
+        InputError: if two have one name or folder, or their threads differ.
+    """
+    if not names or len(names) != len(outs):
+        raise ValueError(f"expected a folder for each of at least one model, got {len(names)} and {len(outs)}")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two models have the name {name!r}", fix="Give each its own name")
+    if len({Path(out).resolve() for out in outs}) < len(outs):
+        raise InputError("two models have one folder", fix="Give each its own folder")
+    if len(set(threads)) > 1:
+        raise InputError("the models differ in their threads", fix="Give all the same, such as with --threads")
 
 
 def checked_seeds(seeds: Any) -> tuple[int, ...]:

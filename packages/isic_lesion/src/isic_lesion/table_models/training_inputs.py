@@ -24,6 +24,7 @@ from isic_lesion.boosters.cross_validation import Part
 from isic_lesion.features import FeatureTable
 from isic_lesion.labels import soft_labels
 from isic_lesion.model_documents import MODEL_DOCUMENT
+from isic_lesion.setting_checks import check_together
 from isic_lesion.table_models.folder import read_record
 
 if TYPE_CHECKING:
@@ -140,16 +141,7 @@ def check_configs(configs: Sequence[BoosterConfig], outs: Sequence[Path], parts:
         ValueError: if there is none, or not a folder for each.
         InputError: if two have one name or folder, their threads differ, or one stops early without rounds.
     """
-    if not configs or len(configs) != len(outs):
-        raise ValueError(f"expected a folder for each of at least one model, got {len(configs)} and {len(outs)}")
-    names = [config.name for config in configs]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"two models have the name {name!r}", fix="Give each its own name")
-    if len({Path(out).resolve() for out in outs}) < len(outs):
-        raise InputError("two models have one folder", fix="Give each its own folder")
-    if len({config.threads for config in configs}) > 1:
-        raise InputError("the models differ in their threads", fix="Give all the same, such as with --threads")
+    check_together([config.name for config in configs], [config.threads for config in configs], outs)
     for config in configs:
         if config.early_stopping_rounds is not None and parts == "all":
             raise InputError(
