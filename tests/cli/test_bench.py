@@ -16,10 +16,12 @@ from typing import Any, Literal
 import pytest
 from rich.console import Console
 
+from furikaeri_cli.bench import command
 from furikaeri_cli.bench.comparing import changes
 from furikaeri_cli.bench.listing import read_benchmarks
 from furikaeri_cli.bench.results import Result, Row, rows_of
 from furikaeri_cli.bench.tables import drawn_run
+from furikaeri_common.errors import WorkError
 from furikaeri_common.figures import Figure
 from furikaeri_common.processes import is_running
 from furikaeri_common.runs import start_run
@@ -239,6 +241,29 @@ def test_figures_of_one_run_alone_are_told() -> None:
     assert [(one.what, one.verdict, one.change) for one in found] == [("young", "new", None), ("old", "gone", None)]
 
 
+@pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt(), 130), (WorkError("the disk is full"), 1)])
+def test_what_ends_a_run_before_it_began_is_told_as_it_is(
+    bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    folder_of(tmp_path, {"tells": TELLS})
+    monkeypatch.setattr(command, "start_run", fail)
+    ended = bench("--quick")
+    assert ended.code == code
+    assert "unexpected" not in ended.err
+
+
+def test_a_damaged_repeat_is_measured_again_alone(bench, tmp_path: Path) -> None:
+    scripts = folder_of(tmp_path, {"tells": TELLS, "fails": FAILS})
+    bench("--quick", "--repeat", 3)
+    (run,) = (tmp_path / "runs").iterdir()
+    (run / "results" / "tells-1.json").write_text("{")
+    bench("--quick", "--repeat", 3)
+    assert (scripts / "tells.times").read_text() == "xxxx"
+
+
 def test_two_runs_are_laid_side_by_side(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = folder_of(tmp_path, {"tells": TELLS})
     for value in (40.0, 50.0):
@@ -255,6 +280,13 @@ def test_two_runs_are_laid_side_by_side(bench, tmp_path: Path, monkeypatch: pyte
     assert bench("--compare", *names, "--strict", "--tolerance", 0.3).code == 0
     markdown = bench("--compare", *names, "--markdown").out
     assert "| `tells` | a choice, 10 x 10 | 40 ms | 50 ms | +25.0% | worse |" in markdown
+    # What failed has no figures that could be worse.
+    result = tmp_path / "runs" / names[1] / "results" / "tells-1.json"
+    whole = result.read_text()
+    result.write_text(json.dumps({**json.loads(whole), "state": "failed", "reason": "exit 1", "figures": []}))
+    code, _, err = bench("--compare", *names, "--strict")
+    assert (code, f"failed in {names[1]}: tells" in err) == (1, True)
+    result.write_text(whole)
     # Another machine is told.
     file = tmp_path / "runs" / names[1] / "run.json"
     record = json.loads(file.read_text())

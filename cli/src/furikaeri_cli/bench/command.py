@@ -35,7 +35,10 @@ def bench_cli(
         int, typer.Option("--repeat", min=1, help="Run all so many times, and tell medians and spreads.")
     ] = 1,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if a limit is missed, or a comparison finds a figure worse.")
+        bool,
+        typer.Option(
+            "--strict", help="Exit with 1 if a limit is missed, or a comparison finds a figure worse or a failure."
+        ),
     ] = False,
     new: Annotated[bool, typer.Option("--new", help="Begin anew, though an earlier run is unfinished.")] = False,
     list: Annotated[
@@ -146,9 +149,10 @@ def bench(
     }
     unfinished = None if new else find_unfinished(runs, COMMAND, config)
     _open(output, benchmarks, size, repeat, unfinished, machine.cores)
-    failure = None
+    failure, begun = None, None
     try:
         with start_run(runs, COMMAND, config, resume=unfinished) as run:
+            begun = run
             with telling(output, run.path, benchmarks, size=size, repeat=repeat) as told:
 
                 def on_end(result: Result, reused: bool) -> None:
@@ -174,11 +178,14 @@ def bench(
                     fix="Run the same command again to try them alone once more",
                 )
     except WorkError as error:
+        if begun is None:
+            raise
         failure = error
     except KeyboardInterrupt:
-        note(output, f"the same command goes on; what is measured: furikaeri bench --show {run.id}")
+        if begun is not None:
+            note(output, f"the same command goes on; what is measured: furikaeri bench --show {begun.id}")
         raise
-    done = find_bench_run(runs, run.id)
+    done = find_bench_run(runs, begun.id)
     show_again(output, done, markdown=markdown)
     note(output, f"kept in {run.path}; see it again with: furikaeri bench --show {run.id}")
     if failure is not None:

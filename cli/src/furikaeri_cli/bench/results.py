@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -110,13 +110,13 @@ def save(folder: Path, result: Result) -> None:
     write_json(_file(folder, result.benchmark, result.repeat), jsonable(result))
 
 
-def read_results(folder: Path, names: Sequence[str], repeats: int) -> list[Result]:
+def read_results(folder: Path, names: Sequence[str], repeats: Iterable[int]) -> list[Result]:
     """Return the results that a run's folder has, by repeat and then in the order of the names.
 
     Raises:
         InputError: if one is damaged; the message names the file.
     """
-    files = [_file(folder, name, repeat) for repeat in range(1, repeats + 1) for name in names]
+    files = [_file(folder, name, repeat) for repeat in repeats for name in names]
     return [_result(file) for file in files if file.is_file()]
 
 
@@ -136,7 +136,7 @@ def find_bench_run(root: Path, name: str) -> BenchRun:
             raise ValueError(f"unknown size {size!r}")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{record.path / 'run.json'}: is damaged ({error})") from error
-    results = tuple(read_results(record.path, names, repeats))
+    results = tuple(read_results(record.path, names, range(1, repeats + 1)))
     return BenchRun(record, size, machine_from(config.get("machine")), results)
 
 

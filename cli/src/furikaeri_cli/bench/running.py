@@ -111,7 +111,7 @@ def _earlier(folder: Path, benchmarks: Sequence[Benchmark], repeat: int) -> list
     for benchmark in benchmarks:
         for number in range(1, repeat + 1):
             with contextlib.suppress(InputError):
-                found += [one for one in read_results(folder, [benchmark.name], number) if one.repeat == number]
+                found += read_results(folder, [benchmark.name], [number])
     return found
 
 

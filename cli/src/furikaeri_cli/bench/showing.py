@@ -57,7 +57,7 @@ def compare_runs(
     else:
         rows = [{**one._asdict(), "change": one.change} for one in found]
         value = {"runs": ids, "tolerance": tolerance, "differences": told, "worse": len(worse), "figures": rows}
-        show_changes(output, found, ids, value)
+        show_changes(output, found, value)
         for line in told:
             note(output, line)
         better = sum(one.verdict == "better" for one in found)
@@ -66,7 +66,10 @@ def compare_runs(
             f"{len(worse)} worse, {better} better; single measurements may differ by {tolerance:.0%} (--tolerance), "
             "repeated ones by their spreads, exact ones not at all",
         )
-    if strict and worse:
+    failed = list(dict.fromkeys(result.benchmark for result in after.results if result.state == "failed"))
+    if failed:
+        output.warn(f"failed in {after.record.id}: {', '.join(failed)}")
+    if strict and (worse or failed):
         raise typer.Exit(1)
 
 

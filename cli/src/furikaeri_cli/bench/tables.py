@@ -103,13 +103,12 @@ def show_run(output: Output, run: BenchRun, value: object) -> None:
     output.show(drawn_run(run.results, rows, output.console().width))
 
 
-def show_changes(output: Output, found: Sequence[Change], names: tuple[str, str], value: object) -> None:
+def show_changes(output: Output, found: Sequence[Change], value: object) -> None:
     """Print two runs side by side.
 
     Args:
         output: the command's voice.
         found: what changed.
-        names: of the runs.
         value: what `--json` prints.
     """
     if output.is_json or not sys.stdout.isatty():
