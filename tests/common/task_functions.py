@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from furikaeri_common.errors import WorkError
 
 
 def square(inputs: Mapping[str, Any], folder: Path) -> Any:
@@ -92,3 +95,18 @@ def sleep(inputs: Mapping[str, Any], folder: Path) -> Any:
         (notes / f"{inputs['name']}.pids.part").rename(notes / f"{inputs['name']}.pids")
         time.sleep(inputs["seconds"])
     return inputs["name"]
+
+
+def refuse(inputs: Mapping[str, Any], folder: Path) -> Any:
+    """Fail as work does that explains itself."""
+    raise WorkError("no luck", fix="Try elsewhere")
+
+
+def fill_the_disk(inputs: Mapping[str, Any], folder: Path) -> Any:
+    """Fail as a library does that finds no room."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "file"))
+
+
+def look(inputs: Mapping[str, Any], folder: Path) -> Any:
+    """Return the inputs."""
+    return dict(inputs)

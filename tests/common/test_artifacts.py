@@ -81,6 +81,15 @@ def test_a_full_disk_is_a_failure_of_the_work(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_storage_that_fails_is_no_fault_of_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stale(descriptor: int) -> None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(artifacts.os, "fsync", stale)
+    with pytest.raises(WorkError, match=r"file: cannot be written \(Stale"):
+        write_bytes(tmp_path / "file", b"x")
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file/inside: cannot be written"):

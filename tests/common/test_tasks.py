@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.errors import FullDiskError, FurikaeriError, InputError, WorkError
 from furikaeri_common.local_processes import THREAD_VARIABLES, LocalProcesses
 from furikaeri_common.processes import is_running
 from furikaeri_common.task_store import folder_name
-from furikaeri_common.tasks import Progress, Task, require_all, run_tasks
+from furikaeri_common.tasks import Progress, Task, TaskReport, explained, raise_if_final, require_all, run_tasks
 
 HERE = Path(__file__).parent
 WORKERS = pytest.mark.parametrize("workers", [0, 1, 2])
@@ -145,6 +145,59 @@ def test_failures_are_reported_with_inputs_while_the_rest_goes_on(functions, tmp
     with pytest.raises(WorkError, match=r"task 1 \(and 1 more\) failed 3 times with inputs \{'number': 1\}"):
         require_all(report)
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == sorted(map(folder_name, ("0", "2")))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("InputError: a.csv: is damaged. Copy it again", InputError("a.csv: is damaged. Copy it again")),
+        ("FullDiskError: /x: the disk is full. Free some space", FullDiskError("/x")),
+        ("WorkError: no luck", None),
+        ("ValueError: InputError: in a text", None),
+        ("", None),
+    ],
+)
+def test_what_no_other_attempt_would_better_is_raised(error: str, told: FurikaeriError | None) -> None:
+    if told is None:
+        raise_if_final(error)
+        return
+    with pytest.raises(type(told)) as raised:
+        raise_if_final(error)
+    assert (str(raised.value), raised.value.exit_code) == (str(told), told.exit_code)
+
+
+def test_a_failure_that_explains_itself_is_told_without_inputs(functions, tmp_path: Path) -> None:
+    report = run_tasks(functions.refuse, [Task("a", {"long": "x" * 500})], store=tmp_path, engine=LocalProcesses(0))
+    with pytest.raises(WorkError, match=r"^task a failed 2 times: no luck\. Try elsewhere\. Run the same") as raised:
+        require_all(report)
+    assert "xxx" not in str(raised.value)
+    report = run_tasks(
+        functions.fail_if_odd, [Task("b", {"number": 1, "long": ["x"] * 500})], store=tmp_path, engine=LocalProcesses(0)
+    )
+    with pytest.raises(WorkError, match=r"with inputs .*number.*ValueError: 1 is odd") as raised:
+        require_all(report)
+    assert len(str(raised.value)) < 600
+
+
+@WORKERS
+def test_a_full_disk_is_told_as_one(functions, tmp_path: Path, workers: int) -> None:
+    report = run_tasks(functions.fill_the_disk, [Task("a", {})], store=tmp_path, engine=LocalProcesses(workers))
+    (failure,) = report.failures
+    assert isinstance(explained(failure.error), FullDiskError)
+    assert str(explained(failure.error)).startswith(f"{tmp_path}: the disk is full")
+
+
+def test_where_things_lie_does_not_make_another_task(functions, tmp_path: Path) -> None:
+    def run(place: str, more: int = 0) -> TaskReport:
+        task = Task("a", {"more": more}, {"place": place})
+        return run_tasks(functions.look, [task], store=tmp_path, engine=LocalProcesses(0))
+
+    assert run("here").values == [{"more": 0, "place": "here"}]
+    again = run("elsewhere")
+    assert (again.reused, again.values) == (1, [{"more": 0, "place": "here"}])
+    assert run("elsewhere", more=1).values == [{"more": 1, "place": "elsewhere"}]
+    with pytest.raises(ValueError, match="apart from its places"):
+        run_tasks(functions.look, [Task("a", {"x": 1}, {"x": 2})], store=tmp_path, engine=LocalProcesses(0))
 
 
 @WORKERS

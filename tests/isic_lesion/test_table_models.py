@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ import polars as pl
 import pytest
 
 from furikaeri_common.artifacts import fingerprint_of
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.errors import FullDiskError, InputError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.tasks import Progress
 from isic_lesion.boosters.config import BoosterConfig
@@ -25,6 +27,7 @@ from isic_lesion.features import Feature, FeatureSet, open_features, write_featu
 from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
 from isic_lesion.metrics.ordering import partial_auc
 from isic_lesion.scores import read_scores
+from isic_lesion.table_models import booster_task
 from isic_lesion.table_models.folder import load_model, read_record
 from isic_lesion.table_models.inference import known_hospitals, predict_in_chunks, route
 from isic_lesion.table_models.selection import Selection, correlated_groups, permutation_drops, sample_held_out
@@ -150,6 +153,32 @@ def test_an_interrupted_training_ends_with_the_same_bytes(made: Made, stop_after
     assert [event.event for event in events].count("reused") == stop_after
     assert events[-1].done == events[-1].total == 4
     assert fingerprint_of(again) == fingerprint_of(whole)
+
+
+def test_moved_features_train_nothing_anew(made: Made, tmp_path: Path) -> None:
+    out = trained(made, config_of("xgboost"), tmp_path / "old" / "m")
+    (tmp_path / "old").rename(tmp_path / "new")
+    shutil.copytree(made.features, tmp_path / "features")
+    events = []
+    again = trained(
+        made._replace(features=tmp_path / "features"),
+        config_of("xgboost"),
+        tmp_path / "new" / "again",
+        on_progress=events.append,
+    )
+    assert {event.event for event in events} == {"reused"}
+    assert fingerprint_of(again) == fingerprint_of(tmp_path / "new" / out.name)
+
+
+def test_a_full_disk_ends_the_training_at_once(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(booster_task, "write_bytes", full)
+    events = []
+    with pytest.raises(FullDiskError):
+        trained(made, config_of("xgboost"), tmp_path / "m", on_progress=events.append)
+    assert events == []
 
 
 def test_more_seeds_train_the_new_ones_alone(made: Made, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -517,10 +517,32 @@ def test_lesions_and_folds_must_fit(made: Made, tmp_path: Path) -> None:
             train_image_models(made.rows, made.folds, configs, [tmp_path / out for out in outs], engine=HERE)
 
 
-def test_a_loss_that_is_not_finite_ends_the_work_at_once(made: Made, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_told_with_the_lesions_of_its_step(made: Made, tmp_path: Path) -> None:
     config = dataclasses.replace(TINY, lr_head=1e30, lr_backbone=1e30, clip=None, epochs=3)
-    with pytest.raises(WorkError, match="ISIC_"):
-        train_image_models(made.rows, made.folds, [config], [tmp_path / "m"], engine=HERE)
+    with pytest.raises(WorkError, match=r"tiny .* failed 2 times: .*ISIC_"):
+        train_image_models(made.rows, made.folds, [config], [tmp_path / "m"], engine=HERE, parts="all")
+
+
+def test_a_network_that_fails_is_tried_again_while_the_rest_goes_on(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = network_task.fit
+
+    def fails(*given: Any, fold: int | None, **more: Any) -> Any:
+        if fold == 0:
+            raise WorkError("this device ran out of memory", fix="Use smaller batches")
+        return fit(*given, fold=fold, **more)
+
+    monkeypatch.setattr(network_task, "fit", fails)
+    events = list[TrainingProgress]()
+    with pytest.raises(WorkError, match=r"fold-0.* failed 2 times: this device ran out of memory\. "):
+        train_image_models(made.rows, made.folds, [TINY], [tmp_path / "m"], engine=HERE, on_progress=events.append)
+    settled = [event.event for event in events if event.event in ("retried", "failed", "finished")]
+    assert settled == ["retried", "finished", "finished", "finished", "failed"]
+    monkeypatch.setattr(network_task, "fit", fit)
+    events.clear()
+    train_image_models(made.rows, made.folds, [TINY], [tmp_path / "m"], engine=HERE, on_progress=events.append)
+    assert [event.event for event in events].count("reused") == 3
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from furikaeri_common.errors import FurikaeriError, InputError, WorkError
+from furikaeri_common.errors import FurikaeriError, InputError, WorkError, full_disk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +49,19 @@ _SAFETENSORS_DTYPES = {
 _WRITTEN_FIRST = ("I64", "F64", "F32", "I32", "F16", "I8", "U8")
 _LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
 _AGAIN = "Copy or build it again"
+_REFUSALS = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What is wrong with a place, not with what it lies on."""
 
 
 @contextlib.contextmanager
@@ -60,7 +73,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         InputError: if the file cannot be written there (no permission, a folder in the way).
-        WorkError: if the disk is full.
+        WorkError: if the disk is full, or fails.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
@@ -93,9 +106,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> FurikaeriError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return WorkError(f"{path}: the disk is full", fix="Free some space and run the same command again")
-    return InputError(f"{path}: cannot be written ({error.strerror or error})", fix="Choose another place")
+    told = f"{path}: cannot be written ({error.strerror or error})"
+    if error.errno in _REFUSALS:
+        return InputError(told, fix="Choose another place")
+    return full_disk(path, error) or WorkError(told, fix="See to its storage, and run the same command again")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -5,7 +5,9 @@ Each class carries the exit code of the command line, so that one place maps fai
 
 from __future__ import annotations
 
-__all__ = ["FurikaeriError", "InputError", "MissingExtraError", "WorkError"]
+import errno
+
+__all__ = ["FurikaeriError", "FullDiskError", "InputError", "MissingExtraError", "WorkError", "full_disk"]
 
 
 class FurikaeriError(Exception):
@@ -37,6 +39,19 @@ class WorkError(FurikaeriError):
     """The work itself failed. Exit code 1."""
 
 
+class FullDiskError(WorkError):
+    """There is no room on a disk; nothing that writes there can go on.
+
+    Args:
+        place: what could not be written.
+    """
+
+    SAID = ": the disk is full"
+
+    def __init__(self, place: object) -> None:
+        super().__init__(f"{place}{self.SAID}", fix="Free some space and run the same command again")
+
+
 class MissingExtraError(InputError):
     """An optional part is not installed; the message names the extra and the line that installs it.
 
@@ -51,3 +66,13 @@ class MissingExtraError(InputError):
             f"{what} needs the extra `{extra}` of {distribution}",
             fix=f'Install it with: pip install "{distribution}[{extra}]"',
         )
+
+
+def full_disk(place: object, error: OSError) -> FullDiskError | None:
+    """Return how a full disk is told; None if that is not what went wrong.
+
+    Args:
+        place: what could not be written.
+        error: of the system.
+    """
+    return FullDiskError(place) if error.errno in (errno.ENOSPC, errno.EDQUOT) else None

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from furikaeri_common.artifacts import read_json, sync_folder, write_json
 from furikaeri_common.documents import fingerprint
-from furikaeri_common.errors import InputError
+from furikaeri_common.errors import InputError, full_disk
 from furikaeri_common.processes import is_running
 
 __all__ = [
@@ -127,9 +127,10 @@ def perform(job: Job, function: Function) -> Outcome:
         value = function(json.loads(json.dumps(job.inputs)), work)
         json.dumps(value, allow_nan=False)
         record_task(job, value, work)
+    except OSError as error:
+        return _failed(job, full_disk(store, error) or error)
     except (Exception, SystemExit) as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(job.key, text, traceback.format_exc())
+        return _failed(job, error)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Outcome(job.key, None)
@@ -187,6 +188,11 @@ def clear_unfinished(store: Path) -> None:
 def hidden_folder(store: Path, key: str) -> Path:
     """Return a new name for the folder of a task under way: it says which process of which machine works there."""
     return store / f".{folder_name(key)}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def _failed(job: Job, error: BaseException) -> Outcome:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return Outcome(job.key, text, traceback.format_exc())
 
 
 def _host() -> str:

@@ -13,6 +13,7 @@ task computes may depend on which worker takes it or when: its randomness comes 
 from __future__ import annotations
 
 import contextlib
+import textwrap
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from furikaeri_common.documents import jsonable
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.errors import FullDiskError, FurikaeriError, InputError, WorkError
 from furikaeri_common.task_store import (
     Function,
     Job,
@@ -33,7 +34,28 @@ from furikaeri_common.task_store import (
     read_stored,
 )
 
-__all__ = ["LOSSES", "Engine", "Pool", "Progress", "Task", "TaskFailure", "TaskReport", "require_all", "run_tasks"]
+__all__ = [
+    "LOSSES",
+    "Engine",
+    "Pool",
+    "Progress",
+    "Task",
+    "TaskFailure",
+    "TaskReport",
+    "explained",
+    "raise_if_final",
+    "require_all",
+    "run_tasks",
+]
+
+_EXPLAINED: Mapping[str, Callable[[str], FurikaeriError]] = {
+    "InputError": InputError,
+    "MissingExtraError": InputError,
+    "WorkError": WorkError,
+    "FullDiskError": lambda text: FullDiskError(text.partition(FullDiskError.SAID)[0]),
+}
+
+_SHOWN = 400  # characters of a failed task's inputs
 
 LOSSES = 3
 """How often a task whose machine was lost is tried again without counting against its retries."""
@@ -45,10 +67,13 @@ class Task(NamedTuple):
     Args:
         key: its stable name, unique among the tasks of a call.
         inputs: what the function gets; JSON values.
+        places: inputs besides that only say where things lie. What was finished is used again wherever they lie now,
+            so the other inputs must tell what they hold.
     """
 
     key: str
     inputs: Mapping[str, Any]
+    places: Mapping[str, Any] = {}
 
 
 class TaskFailure(NamedTuple):
@@ -176,7 +201,7 @@ def run_tasks(
         What came of them; failures do not raise (see `require_all`).
 
     Raises:
-        ValueError: on a repeated key, or a number out of its range.
+        ValueError: on a repeated key, an input that is a place too, or a number out of its range.
         TypeError: if another process could not find the function, or JSON cannot hold an input exactly.
         InputError: if the store cannot be made.
     """
@@ -229,17 +254,44 @@ def run_tasks(
     )
 
 
+def explained(error: str) -> FurikaeriError | None:
+    """Return the error by which a task explained its failure to a user, to be raised here; None for any other.
+
+    Args:
+        error: of an attempt, in one line, as `Progress` and `TaskFailure` have it.
+    """
+    name, _, text = error.partition(": ")
+    kind = _EXPLAINED.get(name)
+    return None if kind is None else kind(text)
+
+
+def raise_if_final(error: str) -> None:
+    """Raise a failure that every other attempt and task would meet again: a refused input, or a full disk.
+
+    Args:
+        error: of an attempt, in one line; "" for none.
+
+    Raises:
+        InputError, FullDiskError: as the task raised it.
+    """
+    told = explained(error)
+    if isinstance(told, InputError | FullDiskError):
+        raise told
+
+
 def require_all(report: TaskReport) -> list[Any]:
     """Return the values of all tasks, in order.
 
     Raises:
-        WorkError: if any failed; it names the first, its inputs and its error.
+        WorkError: if any failed; it names the first, its inputs if it does not explain itself, and its error.
     """
     if report.failures:
         first = report.failures[0]
         others = f" (and {len(report.failures) - 1} more)" if len(report.failures) > 1 else ""
+        told = explained(first.error)
+        inputs = "" if told else f" with inputs {textwrap.shorten(str(dict(first.inputs)), _SHOWN, placeholder=' ...')}"
         raise WorkError(
-            f"task {first.key}{others} failed {first.attempts} times with inputs {dict(first.inputs)}: {first.error}",
+            f"task {first.key}{others} failed {first.attempts} times{inputs}: {told.message if told else first.error}",
             fix="Run the same command again to retry only what failed",
         )
     return report.values
@@ -247,13 +299,15 @@ def require_all(report: TaskReport) -> list[Any]:
 
 def _jobs(function: str, tasks: Sequence[Task], *, store: Path, threads: int, version: str) -> dict[str, Job]:
     jobs: dict[str, Job] = {}
-    for key, given in tasks:
-        inputs = dict(given)
+    for key, given, places in tasks:
+        inputs = {**places, **given}
         if key in jobs:
             raise ValueError(f"expected distinct keys, got {key!r} twice")
+        if len(inputs) < len(given) + len(places):
+            raise ValueError(f"expected inputs of task {key!r} apart from its places, got {inputs!r}")
         if jsonable(inputs) != inputs:
             raise TypeError(f"expected inputs of task {key!r} that JSON holds exactly, got {inputs!r}")
-        mark = fingerprint_of_task(function, version, inputs, threads)
+        mark = fingerprint_of_task(function, version, given, threads)
         jobs[key] = Job(function, key, inputs, str(store.resolve()), mark)
     return jobs
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from furikaeri_common.artifacts import read_json, sha256_of, sync_folder, write_json
 from furikaeri_common.devices import choose_device
-from furikaeri_common.errors import FurikaeriError, InputError, MissingExtraError, WorkError
+from furikaeri_common.errors import FurikaeriError, InputError, MissingExtraError, WorkError, full_disk
 from furikaeri_common.models.gguf_header import GgufHeader, read_gguf_header
 from furikaeri_common.models.opening import first_line, is_out_of_memory, quietly
 from furikaeri_common.models.places import CONVERTED, models_folder
@@ -220,9 +220,5 @@ def _unpacked(path: Path) -> tuple[Any, Any]:
 
 
 def _cannot_write(folder: Path, error: OSError) -> FurikaeriError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return WorkError(f"{folder}: the disk is full", fix="Free some space and run the same command again")
-    return InputError(
-        f"{folder}: cannot be written ({error.strerror or error})",
-        fix="Let FURIKAERI_MODELS name a folder that can be written",
-    )
+    told = f"{folder}: cannot be written ({error.strerror or error})"
+    return full_disk(folder, error) or InputError(told, fix="Let FURIKAERI_MODELS name a folder that can be written")

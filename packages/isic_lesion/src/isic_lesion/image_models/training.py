@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.errors import InputError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.task_store import Stored, fingerprint_of_task, folder_name, name_of, read_stored
-from furikaeri_common.tasks import Engine, Progress, Task, require_all, run_tasks
+from furikaeri_common.tasks import Engine, Progress, Task, raise_if_final, require_all, run_tasks
 from isic_lesion.boosters.cross_validation import Part
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.folder import read_image_record
@@ -44,7 +44,6 @@ __all__ = ["num_networks", "train_image_models"]
 _VERSION = "1"
 _A_DAY = 24 * 60 * 60.0  # seconds
 _STORE, _FINISHED = ".image-parts", "finished"
-_ENDS = {"InputError: ": InputError, "WorkError: ": WorkError, "MissingExtraError: ": InputError}
 
 
 def num_networks(configs: Sequence[ImageConfig], num_folds: int, parts: Parts = "both") -> int:
@@ -163,7 +162,7 @@ def _train_all(
 
         def tell(event: Progress) -> None:
             nonlocal settled
-            _raise_at_once(event)
+            raise_if_final(event.error)  # leaving stops the workers
             settled = before + event.done
             if event.event in ("reused", "finished"):
                 _forget_unfinished(root, event.key, names[event.key])
@@ -213,9 +212,9 @@ def _task(prepared: Prepared, number: int, config: ImageConfig, part: Part) -> T
 
 
 def _stored(prepared: Prepared, root: Path, number: int, config: ImageConfig, part: Part) -> Stored | None:
-    key, inputs = _task(prepared, number, config, part)
-    mark = fingerprint_of_task(name_of(train_network), _VERSION, inputs, config.threads)
-    return read_stored(root / _FINISHED, key, mark)
+    task = _task(prepared, number, config, part)
+    mark = fingerprint_of_task(name_of(train_network), _VERSION, task.inputs, config.threads)
+    return read_stored(root / _FINISHED, task.key, mark)
 
 
 def _on_all_rows(config: ImageConfig, networks: Mapping[Part, Stored]) -> ImageConfig:
@@ -243,13 +242,6 @@ def _watching(
             TrainingProgress("step", "", done(), total, "", time.monotonic() - began, under_way)
         ),
     )
-
-
-def _raise_at_once(event: Progress) -> None:
-    """Raise about a task whose failure another attempt would only repeat; leaving stops the workers."""
-    for prefix, kind in _ENDS.items():
-        if event.error.startswith(prefix):
-            raise kind(event.error.removeprefix(prefix))
 
 
 def _forget_unfinished(root: Path, key: str, name: str) -> None:

@@ -15,9 +15,8 @@ import numpy as np
 
 from furikaeri_common.artifacts import map_tensor
 from furikaeri_common.documents import fingerprint
-from furikaeri_common.errors import InputError
 from furikaeri_common.task_store import Stored
-from furikaeri_common.tasks import Engine, Progress, Task, require_all, run_tasks
+from furikaeri_common.tasks import Engine, Progress, Task, raise_if_final, require_all, run_tasks
 from isic_lesion.boosters.config import BoosterConfig
 from isic_lesion.boosters.cross_validation import Part, config_on_all_rows, parts_of
 from isic_lesion.boosters.files import SUFFIXES, load_booster
@@ -49,7 +48,6 @@ Parts = Literal["both", "folds", "all"]
 
 _VERSION = "1"
 _STORE, _FINISHED = ".parts", "finished"
-_INPUT_ERROR = "InputError: "
 
 
 def num_parts(config: BoosterConfig, num_folds: int, parts: Parts = "both") -> int:
@@ -175,9 +173,7 @@ def _train_all(
         before = sum(map(len, found))
 
         def tell(event: Progress) -> None:
-            if event.error.startswith(_INPUT_ERROR):
-                # No other attempt and no other booster would fare better: leaving stops the workers.
-                raise InputError(event.error.removeprefix(_INPUT_ERROR))
+            raise_if_final(event.error)  # leaving stops the workers
             if on_progress is not None:
                 on_progress(event._replace(key=labels[event.key], done=event.done + before, total=len(asked)))
 
@@ -188,7 +184,7 @@ def _train_all(
             engine=engine,
             threads=how[0].threads,
             version=_VERSION,
-            reads=list(dict.fromkeys(path for number, _ in some for path in prepared[number].reads)),
+            reads=list(dict.fromkeys(path for number, _ in some for path in prepared[number].places.values())),
             on_progress=tell,
         )
         require_all(report)
@@ -205,7 +201,8 @@ def _train_all(
 def _task(prepared: Prepared, config: BoosterConfig, part: Part) -> Task:
     """Return a part's task; its key tells the inputs, for models of one name and other settings share the store."""
     inputs = inputs_of(prepared, config, part)
-    return Task(f"{config.name} {part.name} {fingerprint(inputs)[:12]}", inputs)
+    places = {name: str(path) for name, path in prepared.places.items()}
+    return Task(f"{config.name} {part.name} {fingerprint(inputs)[:12]}", inputs, places)
 
 
 def _write(

@@ -56,8 +56,8 @@ class Prepared(NamedTuple):
         names: of those that are used, in order.
         hospital_names: of those of them that are derived from the hospital.
         rows: isic_id, target, attribution, label, weight, and for each round which rows it trains on and holds out.
-        inputs: of every task: where things lie, and marks of what they hold.
-        reads: the files and folders that tasks read.
+        inputs: of every task; among them marks of what it reads.
+        places: where that lies, by the names that tasks have for it.
     """
 
     table: FeatureTable
@@ -65,7 +65,7 @@ class Prepared(NamedTuple):
     hospital_names: tuple[str, ...]
     rows: DataFrame
     inputs: dict[str, Any]
-    reads: tuple[Path, ...]
+    places: dict[str, Path]
 
 
 def prepare(
@@ -98,7 +98,7 @@ def prepare(
     if per_fold and table.folds_fingerprint != folds.fingerprint:
         raise InputError(
             f"{features}: was not made with these folds, and some of its features are fitted on each fold's rows",
-            fix="Make the features again with the same folds",
+            fix="Make the features again with the file of these folds (--folds)",
         )
     joined = _join(table, metadata, features)
     labels = soft_labels(joined, plain=not config.soft_labels)
@@ -119,9 +119,7 @@ def prepare(
     rows_file, names_file = root / f"rows-{mark[:16]}.parquet", root / f"names-{fingerprint(named)[:16]}.json"
     write_bytes(rows_file, written.getvalue())
     write_json(names_file, named)
-    reads = tuple(path.resolve() for path in (features, rows_file, names_file))
     inputs = {
-        **{name: str(path) for name, path in zip(("features", "rows", "names"), reads, strict=True)},
         "marks": {
             "features": [table.rows_fingerprint, table.feature_set.select(chosen).fingerprint],
             "rows": mark,
@@ -131,7 +129,8 @@ def prepare(
         },
         "fitted_per_fold": per_fold,
     }
-    return Prepared(table, chosen, of_hospital, rows, inputs, reads)
+    places = {"features": features.resolve(), "rows": rows_file.resolve(), "names": names_file.resolve()}
+    return Prepared(table, chosen, of_hospital, rows, inputs, places)
 
 
 def check_configs(configs: Sequence[BoosterConfig], outs: Sequence[Path], parts: str) -> None:
