@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from isic_lesion.data.dataset import open_lesions
-from isic_lesion.features import compute, fit_population, open_features, small
+from isic_lesion.features import Feature, FeatureSet, compute, fit_population, open_features, small
 from isic_lesion.folds.dealing import assign_patient_folds
 from isic_lesion.folds.files import write_folds
 from isic_lesion.scores import write_scores
@@ -42,6 +42,20 @@ def test_features_of_lesions(invoke, lesions: Path, tmp_path: Path) -> None:
     code, out, err = invoke("isic", *arguments)
     assert code == 0
     assert "populations fitted on\tall rows, fold 0, fold 1, fold 2" in out
+
+
+def test_folds_that_lie_here_are_taken(invoke, lesions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folds(assign_patient_folds(open_lesions(lesions).read(), num_folds=3), Path("folds.parquet"))
+    _, out, err = invoke("isic", "features", lesions, "--set", "small", "--out", "f")
+    assert "folds.parquet" in err
+    assert "populations fitted on\tall rows, fold 0, fold 1, fold 2" in out
+    # Features of a lesion alone need none.
+    own = FeatureSet(name="own", features=(Feature(name="area", kind="lesion", formulas=("tbp_lv_areaMM2",)),))
+    Path("own.json").write_text(json.dumps(own.as_document()))
+    _, out, err = invoke("isic", "features", lesions, "--set", "own.json", "--out", "g")
+    assert "folds.parquet" not in err
+    assert "populations fitted on\tall rows\n" in out
 
 
 def test_image_scores_and_the_past(invoke, real_data: Path, lesions: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FeaturesMade", "features_cli", "find_set", "make_features"]
 
 _MOST_THREADS = 4
+_FOLDS = Path("folds.parquet")  # where `isic folds` puts them
 
 
 class FeaturesMade(NamedTuple):
@@ -168,7 +169,12 @@ def features_cli(
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the features go.")] = Path("features"),
     folds: Annotated[
-        Path | None, typer.Option("--folds", metavar="FILE", help="Folds that populations are fitted without.")
+        Path | None,
+        typer.Option(
+            "--folds",
+            metavar="FILE",
+            help="Folds that populations are fitted without; else folds.parquet, if that is here.",
+        ),
     ] = None,
     image_scores: Annotated[
         list[Path] | None,
@@ -196,7 +202,7 @@ def features_cli(
     """Compute the features of lesions, for every table model that learns from them.
 
     A feature sees a lesion, the other lesions of its patient, or statistics of many patients. The last are fitted on
-    training rows: give `--folds`, and each round of a cross-validation gets those of its own training rows.
+    training rows: with `--folds`, each round of a cross-validation gets those of its own training rows.
     A command that was stopped goes on when it is given again. The set's JSON, as `--list --json` prints it, can be
     edited and given as FILE.
 
@@ -219,6 +225,10 @@ def features_cli(
         return
     if folder is None:
         raise InputError("no FOLDER of lesions was given", fix="Give one, or see a set with --list")
+    uses_folds = bool(image_scores) or any(feature.crosses_patients for feature in chosen.features)
+    if folds is None and uses_folds and _FOLDS.is_file():
+        output.note(f"With the folds of {_FOLDS}.")
+        folds = _FOLDS
     made = make_features(
         folder,
         chosen,
