@@ -320,13 +320,13 @@ def test_of_several_processes_one_tells_what_ended_them(monkeypatch: pytest.Monk
 
 
 def test_a_network_on_a_gpu_has_one_to_itself_unless_told_otherwise() -> None:
-    def gpus(task_gpus: float | None, *, on_gpu: bool) -> object:
-        return EngineOptions("ray", "10.0.0.1:6379", task_gpus=task_gpus).engine(Output("quiet"), on_gpu=on_gpu)
+    def gpus(task_gpus: float | None, *devices: str) -> object:
+        options = EngineOptions("ray", "10.0.0.1:6379", task_gpus=task_gpus)
+        return options.engine(Output("quiet"), devices=devices).gpus  # type: ignore[attr-defined]
 
-    told = [(None, True, 1.0), (None, False, 0.0), (0.5, True, 0.5), (2.0, False, 2.0), (0.0, True, 0.0)]
-    for asked, on_gpu, expected in told:
-        assert gpus(asked, on_gpu=on_gpu).gpus == expected  # type: ignore[attr-defined]
-    assert EngineOptions().engine(Output("quiet"), on_gpu=True) == LocalProcesses(1)
+    assert [gpus(None, *devices) for devices in (("cuda", "auto"), ("auto", "cpu"), ("cpu",))] == [1.0, None, 0.0]
+    assert gpus(0.5, "cuda") == 0.5
+    assert EngineOptions().engine(Output("quiet"), devices=["cuda"]) == LocalProcesses(1)
 
 
 def test_progress_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:

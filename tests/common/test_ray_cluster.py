@@ -23,13 +23,14 @@ import pytest
 from furikaeri_common import ray_cluster
 from furikaeri_common.carried_files import Piece
 from furikaeri_common.errors import InputError, MissingExtraError, WorkError
-from furikaeri_common.local_processes import THREAD_VARIABLES, LocalProcesses
+from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.processes import is_running
 from furikaeri_common.ray_cluster import RayCluster
-from furikaeri_common.ray_machines import Need
+from furikaeri_common.ray_room import Need
 from furikaeri_common.ray_slots import collect
 from furikaeri_common.task_store import Job, folder_name
 from furikaeri_common.tasks import Progress, Task, TaskReport, run_tasks
+from furikaeri_common.worker_processes import THREAD_VARIABLES
 
 HERE = Path(__file__).parent
 
@@ -201,8 +202,6 @@ def test_what_cannot_begin_is_refused_in_a_line(
         return str(refused.value)
 
     assert "no Ray cluster answers at 127.0.0.1:1. Start one" in call(address="127.0.0.1:1")
-    assert "expected HOST:PORT" in call(address="ray://127.0.0.1:10001")
-    assert "cannot be joined (Invalid address format: nowhere)" in call(address="nowhere")
     assert call(threads=3, gpus=3, memory=2**50).startswith(
         "a task needs 3 CPUs, 3 GPUs and 1048576.0 GiB of memory, and no machine of the Ray cluster has that; "
         "the largest has 1 CPU, 2 GPUs and "
@@ -215,6 +214,13 @@ def test_what_cannot_begin_is_refused_in_a_line(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "furikaeri-common\[ray\]"'):
         run_tasks(functions.slow, [Task("x", {})], store=tmp_path, engine=RayCluster())
+
+
+@pytest.mark.parametrize("address", ["nowhere", "nowhere:", ":6379", "ray://127.0.0.1:10001", "http://host:8265"])
+def test_what_is_no_address_of_a_cluster_is_refused_before_anything_is_started(address: str) -> None:
+    with pytest.raises(InputError) as refused:
+        RayCluster(address)
+    assert str(refused.value).startswith(f"{address}: expected HOST:PORT of a Ray cluster, such as 10.0.0.1:6379. ")
 
 
 @pytest.mark.parametrize("options", [{"workers": 0}, {"gpus": -1.0}, {"memory": -1}])
@@ -231,6 +237,9 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any]) -> None:
         (Need(1, 2, 0), {"CPU": 8.0, "GPU": 5.0}, 2),
         (Need(1, 0.3, 0), {"CPU": 8.0, "GPU": 2.0}, 6),
         (Need(1, 0.1, 0), {"CPU": 8.0, "GPU": 1.0}, 8),
+        (Need(1, 0.5, 0), {"CPU": 8.0, "GPU": 0.5}, 1),
+        (Need(1, 0.1, 0), {"CPU": 8.0, "GPU": 0.3}, 3),
+        (Need(1, 0.3, 0), {"CPU": 8.0, "GPU": 1.7}, 5),
         (Need(1, 1, 0), {"CPU": 8.0}, 0),
         (Need(1, 0, 2**30), {"CPU": 8.0, "memory": 2.5 * 2**30}, 2),
     ],
@@ -323,6 +332,7 @@ def test_a_node_that_dies_costs_nothing_and_one_that_joins_is_used(functions, no
     assert report.values == [task.key for task in tasks]
     assert Counter(event.key for event in events if event.event == "finished") == dict.fromkeys(report.finished, 1)
     (retried,) = (event for event in events if event.event == "retried")
+    assert {len(line) for line in lines(notes)} == {4}, "no GPU is in sight of tasks that need none"
     assert retried.error.startswith(f"lost on the Ray machine {dying.name} (")
     begun = [(name, int(node)) for node, _, name, *_ in lines(notes)]
     assert (retried.key, dying.process.pid) in begun

@@ -2,11 +2,12 @@
 
 def train_cli(engine: EngineName = "local", address: Address = "", workers: EngineWorkers = None,
               task_gpus: TaskGpus = None, task_memory: TaskMemory = None) -> None:
-    chosen = engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=1)
+    chosen = engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=1, devices=[device])
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -42,7 +43,12 @@ EngineWorkers = Annotated[
 ]
 TaskGpus = Annotated[
     float | None,
-    typer.Option("--task-gpus", min=0.0, help="GPUs that Ray sets aside for each task; a share such as 0.5 will do."),
+    typer.Option(
+        "--task-gpus",
+        min=0.0,
+        help="GPUs that Ray sets aside for each task, which sees no others; a share such as 0.5 will do. Left out: 1 "
+        "for models on cuda, and for those on auto if the cluster has any; else 0.",
+    ),
 ]
 TaskMemory = Annotated[
     float | None,
@@ -59,6 +65,7 @@ def engine_for(
     *,
     output: Output,
     own: int,
+    devices: Sequence[str] = (),
 ) -> Engine:
     """Return the engine that the options say.
 
@@ -66,13 +73,14 @@ def engine_for(
         name: of `--engine`.
         address: of the cluster.
         workers: tasks at once; None: `own` here, and what the cluster takes there.
-        task_gpus: GPUs of each task; None: none.
+        task_gpus: GPUs of each task; None: one for "cuda" and "mps", and for "auto" if the cluster has any; else none.
         task_memory: GiB of each task; None: not declared.
         output: told where the work is done.
         own: the workers of this machine where none are asked for.
+        devices: on which tasks run models, as `--device` says.
 
     Raises:
-        InputError: if options of a cluster are given without it.
+        InputError: if options of a cluster are given without it, or tasks there could not use a device.
         MissingExtraError: without the extra `ray`.
     """
     if name == "local":
@@ -88,5 +96,24 @@ def engine_for(
     if workers == 0:
         raise InputError("--workers 0 means this process alone", fix="Leave --workers out, or --engine ray")
     require_ray()
-    memory = round((task_memory or 0) * _GIB)
-    return RayCluster(address=address, workers=workers, gpus=task_gpus or 0.0, memory=memory, on_note=output.note)
+    device = max(devices, key=lambda one: (one not in ("auto", "cpu"), one == "auto", one), default="cpu")
+    gpus, memory = _gpus_for(device, task_gpus), round((task_memory or 0) * _GIB)
+    return RayCluster(address=address, workers=workers, gpus=gpus, memory=memory, on_note=output.note)
+
+
+def _gpus_for(device: str, asked: float | None) -> float | None:
+    """Return the GPUs of each task on a cluster; None: as the cluster has them.
+
+    Raises:
+        InputError: if there is no such device, or a task would not see it.
+    """
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdecimal())):
+        raise InputError(f"unknown device {device!r}", fix="Choose auto, cpu, cuda or mps")
+    gpus = asked if asked is not None else {"auto": None, "cpu": 0.0}.get(kind, 1.0)
+    if kind == "cuda" and gpus is not None and int(number or 0) >= gpus:
+        raise InputError(
+            f"a model on {device}, and {gpus:g} GPU{'s' * (gpus != 1)} for each task: a task sees no others",
+            fix="Say cuda, and leave --task-gpus out or raise it",
+        )
+    return gpus

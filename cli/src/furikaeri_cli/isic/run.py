@@ -229,8 +229,8 @@ def run_recipe(
     asked = RunInputs(
         data=open_lesions(given.data),
         recipe=recipe,
-        engine=where.engine(output, on_gpu=any(model.device == "gpu" for model in recipe.models)),
-        image_engine=where.engine(output, on_gpu=any(one.device.startswith("cuda") for one in recipe.images)),
+        engine=where.engine(output, devices=["cuda" if one.device == "gpu" else "cpu" for one in recipe.models]),
+        image_engine=where.engine(output, devices=[one.device for one in recipe.images]),
         test=None if given.test is None else open_lesions(given.test, "test"),
         image_scores=given.image_scores,
         test_image_scores=given.test_image_scores,

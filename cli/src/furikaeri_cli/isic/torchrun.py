@@ -32,11 +32,11 @@ def with_one_voice() -> Iterator[None]:
         typer.Exit: instead of an error that the first process tells, or of its consequence.
         WorkError: where `torchrun` ended the process, which it does as soon as any other has ended.
     """
-    ended = _Ended()
-    if is_one_of_several():
-        signal.signal(signal.SIGTERM, ended.note)
+    ended, is_done = _Ended(), False
+    before = signal.signal(signal.SIGTERM, ended.note) if is_one_of_several() else None
     try:
         yield
+        is_done = True
     except KeyboardInterrupt as error:
         if not is_first() and (not ended.is_so or getattr(error, "is_told", True)):
             raise typer.Exit(1 if ended.is_so else 130) from error
@@ -55,7 +55,9 @@ def with_one_voice() -> Iterator[None]:
             raise
         raise typer.Exit(error.exit_code) from error
     finally:
-        if is_one_of_several():
+        if is_done and is_one_of_several():
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        elif is_one_of_several():
             # On the way out another signal would only be noise.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -208,9 +208,9 @@ def train_image_cli(
 
     A model's folder holds model.json, weights/, oof.parquet and history.parquet. A command that was interrupted, even
     killed, goes on in the middle of a network when it is given again, and ends with the same bytes on a CPU. With
-    --engine ray the networks are trained on a cluster, each on a GPU of its own where the model's device is cuda; on
-    machines without shared storage a network that was not finished begins anew. Several GPUs train one network together
-    under torchrun.
+    --engine ray the networks are trained on a cluster, each on a GPU of its own where the model's device is cuda, or is
+    auto and the cluster has any; on machines without shared storage a network that was not finished begins anew.
+    Several GPUs train one network together under torchrun.
 
     Examples:
         isic train-image --data data --model small-lite0 --weights tf_efficientnet_lite0.pth --workers 2
@@ -248,7 +248,7 @@ def train_image_cli(
             folds_of(folds, folds_count, rows, data, metadata, output),
             configs,
             outs,
-            engine=where.engine(output, on_gpu=any(config.device.startswith("cuda") for config in configs)),
+            engine=where.engine(output, devices=[config.device for config in configs]),
             readers=readers,
             parts=parts,
             on_bad=on_bad,

@@ -228,7 +228,7 @@ def train_table_cli(
         data,
         configs,
         model_folders(out, [config.name for config in configs]),
-        engine=where.engine(output, on_gpu=any(config.device == "gpu" for config in configs)),
+        engine=where.engine(output, devices=["cuda" if config.device == "gpu" else "cpu" for config in configs]),
         parts=parts,
         select=_selection(select, correlation),
         correlation=correlation,

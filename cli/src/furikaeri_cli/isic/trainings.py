@@ -23,7 +23,7 @@ class EngineOptions(NamedTuple):
         name: of `--engine`.
         address: of the cluster.
         workers: tasks at once; None: one here, and what the cluster takes there.
-        task_gpus: GPUs of each task; None: one where the models are trained on a GPU, else none.
+        task_gpus: GPUs of each task; None: as the models' devices need.
         task_memory: GiB of each task; None: not declared.
     """
 
@@ -33,19 +33,18 @@ class EngineOptions(NamedTuple):
     task_gpus: float | None = None
     task_memory: float | None = None
 
-    def engine(self, output: Output, *, on_gpu: bool) -> Engine:
+    def engine(self, output: Output, *, devices: Sequence[str]) -> Engine:
         """Return the engine.
 
         Args:
             output: told where the work is done.
-            on_gpu: whether the models are trained on a GPU.
+            devices: on which models are trained.
 
         Raises:
-            InputError: if options of a cluster are given without it.
+            InputError: if options of a cluster are given without it, or tasks there could not use a device.
             MissingExtraError: without the extra `ray`.
         """
-        gpus = 1.0 if self.task_gpus is None and self.name == "ray" and on_gpu else self.task_gpus
-        return engine_for(self.name, self.address, self.workers, gpus, self.task_memory, output=output, own=1)
+        return engine_for(*self, output=output, own=1, devices=devices)
 
 
 def model_folders(out: Path | None, names: Sequence[str]) -> list[Path]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from furikaeri_common.line_processes import this_world
 from furikaeri_common.task_store import Function, Job, Outcome, find_function, perform
-from furikaeri_common.worker_processes import THREAD_VARIABLES, WorkerPool, this_world
+from furikaeri_common.worker_processes import THREAD_VARIABLES, WorkerPool
 
 __all__ = ["THREAD_VARIABLES", "LocalProcesses"]
 

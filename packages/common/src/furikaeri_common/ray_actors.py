@@ -28,9 +28,10 @@ from furikaeri_common.carried_files import (
     renamed,
     write_piece,
 )
+from furikaeri_common.line_processes import World
 from furikaeri_common.packages import package_versions
 from furikaeri_common.task_store import RESULT, Job, Outcome, clear_unfinished, folder_name, hidden_folder, read_stored
-from furikaeri_common.worker_processes import WorkerPool, World
+from furikaeri_common.worker_processes import WorkerPool
 
 __all__ = ["Made", "MachineKeeper", "TaskSlot", "carried_variables"]
 
@@ -53,6 +54,7 @@ class MachineKeeper:
         folder = Path(tempfile.gettempdir()) / f"furikaeri-scratch-{os.getuid() if hasattr(os, 'getuid') else 'all'}"
         clear_unfinished(folder)
         self._scratch = hidden_folder(folder, "scratch")
+        self._store: Path | None = None
 
     def scratch(self) -> str:
         """Return where copies lie; nothing may be there yet."""
@@ -63,10 +65,18 @@ class MachineKeeper:
         return package_versions()
 
     def sees_probe(self, probe: str, word: str, answer: str) -> bool:
-        """Say whether a file holds a word, and leave it in another beside it."""
+        """Say whether a file holds a word, and leave it in another beside it.
+
+        Args:
+            probe: the file, in a folder of a store, which is then cleared of what this machine left unfinished.
+            word: that nobody else has written.
+            answer: the name of the other file.
+        """
         with contextlib.suppress(OSError):
             if Path(probe).read_text() == word:
                 Path(probe).with_name(answer).write_text(word)
+                self._store = Path(probe).parents[1]
+                clear_unfinished(self._store)
                 return True
         return False
 
@@ -75,9 +85,10 @@ class MachineKeeper:
         return is_same(Path(path), expected, without=Path(without))
 
     def link(self, path: str, target: str, without: str) -> None:
-        """Let a path be found in the scratch folder without a copy, all but one folder in it."""
+        """Let a path be found in the scratch folder without a copy, all but one folder in it, and what is there."""
         link = place(self._scratch, path)
-        if below(without, [path]):
+        is_there = link.is_dir() and not link.is_symlink()
+        if below(without, [path]) or (is_there and Path(target).is_dir()):
             link.mkdir(parents=True, exist_ok=True)
             for entry in Path(target).iterdir():
                 inner = str(Path(path) / entry.name)
@@ -108,8 +119,10 @@ class MachineKeeper:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def end(self) -> None:
-        """Remove the scratch folder and end this process."""
+        """Remove the scratch folder, and what tasks that were ended left in the store, and end this process."""
         self.clear()
+        if self._store is not None:
+            clear_unfinished(self._store)
         os._exit(0)
 
     def _part(self, path: str) -> Path:
@@ -175,8 +188,8 @@ class TaskSlot:
         return []
 
     def end(self) -> None:
-        """Kill the worker process with all it started, and end this process."""
-        self._pool.kill()
+        """End the worker process with all it started, and this process."""
+        self._pool.close()
         os._exit(0)
 
     def _as_here(self, job: Job) -> Job:

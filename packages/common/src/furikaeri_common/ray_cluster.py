@@ -8,14 +8,9 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import queue
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,22 +18,16 @@ from typing import Any, Literal
 
 from furikaeri_common.errors import InputError, MissingExtraError, WorkError
 from furikaeri_common.interruptible import next_from
+from furikaeri_common.line_processes import LineProcess, cause_of_death, this_world
 from furikaeri_common.packages import package_versions
 from furikaeri_common.ray_actors import carried_variables
-from furikaeri_common.ray_crew import GO_ON, Order
+from furikaeri_common.ray_connection import require_address
+from furikaeri_common.ray_order import GO_ON, Order
 from furikaeri_common.task_store import Job, Outcome
-from furikaeri_common.worker_processes import cause_of_death
 
 __all__ = ["RayCluster", "require_ray"]
 
 _GRACE = 15.0  # seconds for the driver to end in order; it gives itself a little less
-
-_START = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from furikaeri_common.ray_driver import main
-main()
-"""
 
 _SETTINGS = {
     # Machines have the same packages installed; Ray would bring `uv run` and the whole working folder there.
@@ -57,7 +46,8 @@ class RayCluster:
         address: of the cluster, such as "10.0.0.1:6379"; "": RAY_ADDRESS, one that runs on this machine, or a new one
             that ends with the work.
         workers: how many at most; None: as many as the cluster takes.
-        gpus: set aside for each; a share such as 0.5 will do.
+        gpus: set aside for each; a share such as 0.5 will do; 0: none, and tasks see none; None: one if any machine of
+            the cluster has one, else none.
         memory: bytes set aside for each; 0: none.
         storage: "shared": workers write into the store themselves; "collected": what they made is brought to this
             machine, which writes it, and what they read is brought to them; "auto": shared if every machine is seen to
@@ -67,7 +57,7 @@ class RayCluster:
 
     address: str = ""
     workers: int | None = None
-    gpus: float = 0.0
+    gpus: float | None = 0.0
     memory: int = 0
     storage: Literal["auto", "shared", "collected"] = "auto"
     on_note: Callable[[str], None] | None = field(default=None, compare=False)
@@ -75,13 +65,15 @@ class RayCluster:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"expected workers >= 1, got {self.workers}")
-        if self.gpus < 0 or self.memory < 0:
-            raise ValueError(f"expected gpus and memory >= 0, got {self.gpus} and {self.memory}")
-        if self.gpus > 1 and self.gpus != int(self.gpus):
+        gpus = self.gpus or 0.0
+        if gpus < 0 or self.memory < 0:
+            raise ValueError(f"expected gpus and memory >= 0, got {gpus} and {self.memory}")
+        if gpus > 1 and gpus != int(gpus):
             raise InputError(
-                f"{self.gpus:g} GPUs for each task: Ray gives whole ones, or a share of one",
-                fix=f"Ask for {int(self.gpus)} or {int(self.gpus) + 1}",
+                f"{gpus:g} GPUs for each task: Ray gives whole ones, or a share of one",
+                fix=f"Ask for {int(gpus)} or {int(gpus) + 1}",
             )
+        require_address(self.address)
 
     @contextlib.contextmanager
     def start(
@@ -95,28 +87,30 @@ class RayCluster:
             WorkError: if the cluster is lost meanwhile.
         """
         require_ray()
-        # Ray's sockets lie in it, whose paths must be short.
-        folder = Path(tempfile.mkdtemp(prefix="furikaeri-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
-        order = Order(
-            address=self.address,
-            folder=str(folder),
-            workers=tasks if self.workers is None else min(self.workers, tasks),
-            cpus=threads,
-            gpus=self.gpus,
-            memory=self.memory,
-            storage=self.storage,
-            store=str(store),
-            reads=[str(path) for path in reads],
-            path=[str(Path(entry).absolute()) for entry in sys.path],
-            variables=carried_variables(),
-            versions=package_versions(),
-        )
-        pool = _ClusterPool(order, self.on_note or (lambda note: None))
-        try:
+        with contextlib.ExitStack() as stack:
+            # Ray's sockets lie in it, whose paths must be short.
+            place = "/tmp" if Path("/tmp").is_dir() else None
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="furikaeri-ray-", dir=place, ignore_cleanup_errors=True)
+            )
+            order = Order(
+                address=self.address,
+                folder=folder,
+                workers=tasks if self.workers is None else min(self.workers, tasks),
+                cpus=threads,
+                gpus=self.gpus,
+                memory=self.memory,
+                storage=self.storage,
+                store=str(store),
+                reads=[str(path) for path in reads],
+                path=[str(Path(entry).absolute()) for entry in sys.path],
+                variables=carried_variables(),
+                versions=package_versions(),
+            )
+            pool = _ClusterPool(order, self.on_note or (lambda note: None))
+            stack.callback(pool.close)
             pool.wait_until_ready()
             yield pool
-        finally:
-            pool.close()
 
 
 def require_ray() -> None:
@@ -137,26 +131,16 @@ class _ClusterPool:
         self._address = order.address
         self._folder = Path(order.folder)
         self._on_note = on_note
-        self._inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[LineProcess, str]] = queue.SimpleQueue()
+        world = this_world()
+        world = world._replace(environment={**world.environment, **_SETTINGS})
         with (self._folder / "driver.log").open("wb") as noise:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, json.dumps(sys.path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=noise,
-                text=True,
-                encoding="utf-8",
-                env={**os.environ, **_SETTINGS},
-                # A session of its own: Ctrl-C at the terminal reaches this process alone, which then ends the driver.
-                start_new_session=True,
-            )
-        self._thread = threading.Thread(target=self._hear, daemon=True)
-        self._thread.start()
-        self._say(order)
+            self._process = LineProcess("furikaeri_common.ray_driver", world, self._inbox, noise)
+        self._process.say(order)
 
     def submit(self, job: Job) -> None:
         """Hand a job to whichever slot is free first."""
-        self._say(job)
+        self._process.say(job)
 
     def wait(self) -> Outcome | None:
         """Block until some job ends, or the number of slots changes."""
@@ -175,38 +159,15 @@ class _ClusterPool:
 
     def close(self) -> None:
         """End the driver, and with it every worker; wait until it is gone."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_GRACE)
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            if self._process.wait() != 0:
+            self._process.end(_GRACE)
+        finally:  # also of a second Ctrl-C
+            if self._process.end() != 0:
                 _kill_those_of(self._folder)
-            self._thread.join()
-            self._process.stdout.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _say(self, what: Order | Job) -> None:
-        assert self._process.stdin is not None
-        # A driver that has just died is reported by the end of its stdout.
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(what) + "\n")
-            self._process.stdin.flush()
-
-    def _hear(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._inbox.put(line)
-        self._inbox.put("")
 
     def _next(self) -> tuple[str, Any]:
         """Return what the driver tells next; notes are passed on, and what ends the work is raised."""
-        line = next_from(self._inbox)
+        _, line = next_from(self._inbox)
         if not line.endswith("\n"):
             raise self._cause_of_end()
         what, content = json.loads(line)
@@ -225,7 +186,7 @@ class _ClusterPool:
         return WorkError(f"{name} was lost", fix=GO_ON)
 
     def _cause_of_end(self) -> WorkError:
-        status = self._process.wait()
+        status = self._process.end()
         noise = (self._folder / "driver.log").read_text(errors="replace").splitlines()
         if any("Failed to connect to GCS" in line for line in noise):
             return self._lost()

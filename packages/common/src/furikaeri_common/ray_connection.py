@@ -10,7 +10,26 @@ from pathlib import Path
 
 from furikaeri_common.errors import InputError
 
-__all__ = ["answers", "connect"]
+__all__ = ["answers", "connect", "require_address"]
+
+
+def require_address(name: str) -> None:
+    """Raise if a text cannot be the address of a cluster.
+
+    Args:
+        name: HOST:PORT, or what Ray takes in its place, "auto" (one that runs on this machine) and "local" (a new one);
+            "" for none.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    host, _, port = name.rpartition(":")
+    is_address = host and port.isdecimal() and not {"/", " "} & set(name)
+    if not is_address and name not in ("", "auto", "local"):
+        raise InputError(
+            f"{name}: expected HOST:PORT of a Ray cluster, such as 10.0.0.1:6379",
+            fix="Run the command on a machine of the cluster, and give the address that `ray start` was given there",
+        )
 
 
 def connect(name: str, folder: Path) -> str:
@@ -27,11 +46,7 @@ def connect(name: str, folder: Path) -> str:
     from ray._private.services import canonicalize_bootstrap_address
 
     name = name or os.environ.get("RAY_ADDRESS", "")
-    if "://" in name:
-        raise InputError(
-            f"{name}: expected HOST:PORT of a Ray cluster, got the address of something else",
-            fix="Run the command on a machine of the cluster, and give the address that `ray start` was given there",
-        )
+    require_address(name)
     try:
         address = canonicalize_bootstrap_address(name or None)
         if address and not name and not answers(address, 2.0):

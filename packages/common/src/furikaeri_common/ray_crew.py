@@ -9,17 +9,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from furikaeri_common.errors import InputError, WorkError
-from furikaeri_common.ray_machines import Machine, Need, Read, Unfit, in_words, lay_out, look_at, meet, sees_store
+from furikaeri_common.ray_inputs import Read, lay_out, sees_store
+from furikaeri_common.ray_machines import Machine, Unfit, look_at, meet, reason_of
+from furikaeri_common.ray_order import GO_ON, Order
+from furikaeri_common.ray_room import NO_GPU, no_room
 from furikaeri_common.ray_slots import Slot, SlotPlan
 from furikaeri_common.task_store import Job, Outcome
 
-__all__ = ["GO_ON", "Crew", "Order", "fill", "follow_cluster", "gather", "mind_room", "note_change", "take_on"]
-
-GO_ON = "What is finished is kept: run the same command on a new cluster to go on"
-"""What to do when a cluster is of no more use."""
+__all__ = ["Crew", "fill", "follow_cluster", "gather", "make_fit", "mind_room", "note_change", "take_on"]
 
 _MIB = 2**20
 _ROOM_WITHIN = 120.0  # seconds that no machine at all may have room for a task
@@ -27,46 +27,11 @@ _PATIENCE = 15.0  # seconds for a slot to come up before it may be moved to a ma
 _FAILURES = 3  # slots in a row that may fail to come up on a machine
 
 
-class Order(NamedTuple):
-    """What the command asks for; plain values, so that it travels as JSON.
-
-    Args:
-        address: of the cluster; "": one that is found, or a new one on this machine.
-        folder: for files of this process.
-        workers: slots at most.
-        cpus: of each task.
-        gpus: of each task.
-        memory: bytes of each task, 0: not declared.
-        storage: see `RayCluster`.
-        store: the folder of finished tasks.
-        reads: absolute paths of what tasks read.
-        path: `sys.path` of the command.
-        variables: environment variables that tasks may need.
-        versions: of the packages here.
-    """
-
-    address: str
-    folder: str
-    workers: int
-    cpus: int
-    gpus: float
-    memory: int
-    storage: Literal["auto", "shared", "collected"]
-    store: str
-    reads: list[str]
-    path: list[str]
-    variables: dict[str, str]
-    versions: dict[str, str]
-
-    @property
-    def need(self) -> Need:
-        """What Ray sets aside for a task."""
-        return Need(self.cpus, self.gpus, self.memory)
-
-
 @dataclass
 class Crew:
-    """All that works for one order; only the driver's main thread changes it.
+    """All that works for one order.
+
+    The driver's main thread alone changes it, and its machines once they have been looked at.
 
     Args:
         order: what is wanted.
@@ -86,7 +51,7 @@ class Crew:
     reads: list[Read]
     collected: bool = False
     machines: dict[str, Machine] = field(default_factory=dict)
-    jobs: queue.SimpleQueue[Job | None] = field(default_factory=queue.SimpleQueue)
+    jobs: queue.SimpleQueue[Job] = field(default_factory=queue.SimpleQueue)
     told_slots: int = 0
     has_told_of_waiting: bool = False
     without_room_since: float | None = None
@@ -113,14 +78,18 @@ def gather(crew: Crew, address: str) -> str:
     for machine, look in looks.items():
         try:
             look.result()
-        except Unfit as error:
+        except Unfit:
             if machine.id in {node["NodeID"] for node in _alive()}:
-                raise InputError(str(error), fix=error.fix) from error
+                raise
             del crew.machines[machine.id]
     machines = list(crew.machines.values())
-    rooms = {machine: order.need.room_in(machine.resources) for machine in machines}
-    if not any(rooms.values()):
-        raise InputError(_no_room(order.need, machines), fix="Ask for less, or add a machine to the cluster")
+    if order.gpus is None:
+        has_gpus = any(machine.resources.get("GPU") for machine in machines)
+        crew.order = order = order._replace(gpus=float(has_gpus))
+    room = sum(order.need.room_in(machine.resources) for machine in machines)
+    if not room:
+        text = no_room(order.need, [machine.resources for machine in machines])
+        raise InputError(text, fix="Ask for less, or add a machine to the cluster")
     seeing = sees_store(machines, Path(order.store)) if order.storage != "collected" else []
     crew.collected = len(seeing) < len(machines)
     if crew.collected and order.storage == "shared":
@@ -128,8 +97,11 @@ def gather(crew: Crew, address: str) -> str:
         raise InputError(
             f"{order.store}: is not seen by the Ray machine {blind.name}", fix="Choose a folder that all machines see"
         )
-    threading.Thread(target=_make_fit, args=(crew, machines), daemon=True).start()
-    return _about(address, min(sum(rooms.values()), order.workers), machines, crew.reads, crew.collected)
+    # Those that have everything do not wait for the others.
+    for group in ([m for m in machines if not m.lacks], [m for m in machines if m.lacks]):
+        if group:
+            make_fit(crew, group)
+    return _about(address, min(room, order.workers), machines, crew)
 
 
 def _look_at(crew: Crew, machine: Machine) -> None:
@@ -143,61 +115,61 @@ def _alive() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _about(address: str, slots: int, machines: list[Machine], reads: list[Read], collected: bool) -> str:
+def _about(address: str, slots: int, machines: list[Machine], crew: Crew) -> str:
     def count(number: int, what: str) -> str:
         return f"{number} {what}{'s' * (number != 1)}"
 
     where = f"Ray at {address}: {count(len(machines), 'machine')}" if address else "Ray on this machine"
-    facts = [f"{where}{', ' if address else ': '}{count(slots, 'task')} at once"]
-    if collected:
+    gpus = f" with {crew.order.gpus:g} GPU{'s' * (crew.order.gpus > 1)} each" if crew.order.gpus else ""
+    facts = [f"{where}{', ' if address else ': '}{count(slots, 'task')} at once{gpus}"]
+    if crew.collected:
         facts.append("results are collected here")
     elif len(machines) > 1:
         facts.append("all see the results' folder")
     lacking = [machine for machine in machines if machine.lacks]
     if lacking:
-        size = sum(reads[number].holds.size for number in {index for machine in lacking for index in machine.lacks})
+        size = sum(
+            crew.reads[number].holds.size for number in {index for machine in lacking for index in machine.lacks}
+        )
         facts.append(f"{size / _MIB:.1f} MiB of inputs go to {count(len(lacking), 'machine')}")
     return "; ".join(facts)
 
 
-def _no_room(need: Need, machines: list[Machine]) -> str:
-    largest = max(
-        (machine.resources for machine in machines),
-        key=lambda has: (has.get("GPU", 0), has.get("CPU", 0), has.get("memory", 0)),
-    )
-    has = in_words(
-        largest.get("CPU", 0), largest.get("GPU", 0), largest.get("memory", 0), bool(need.gpus), bool(need.memory)
-    )
-    return f"a task needs {need.text()}, and no machine of the Ray cluster has that; the largest has {has}"
+def make_fit(crew: Crew, machines: list[Machine], *, is_new: bool = False) -> None:
+    """Bring machines what they lack, in a thread of its own, which ends with an event for `take_on`.
+
+    Args:
+        crew: that they belong to.
+        machines: that have been looked at.
+        is_new: whether they have not, but have joined since, and are looked at first.
+    """
+    threading.Thread(target=_make_fit, args=(crew, machines, is_new), daemon=True).start()
 
 
-def _make_fit(crew: Crew, machines: list[Machine]) -> None:
-    """Bring machines what they lack, and let them have work; called in a thread of its own."""
-    reasons = lay_out(machines, crew.reads, crew.order.store, mirrored=crew.collected)
-    for machine in reasons:
-        machine.keeper.clear.remote()  # what it has of them is of no use
-    failed = {m: f"inputs cannot be brought to the Ray machine {m.name} ({why})" for m, why in reasons.items()}
-    crew.events.put(("laid out", (machines, failed)))
-
-
-def _admit(crew: Crew, machine: Machine) -> None:
-    """Look at a machine that has joined, as at those that were there; called in a thread of its own."""
+def _make_fit(crew: Crew, machines: list[Machine], is_new: bool) -> None:
     try:
-        _look_at(crew, machine)
-        if not crew.collected and not sees_store([machine], Path(crew.order.store)):
-            raise Unfit(f"the Ray machine {machine.name} does not see {crew.order.store}")
+        for machine in machines if is_new else ():
+            _look_at(crew, machine)
+            if not crew.collected and not sees_store([machine], Path(crew.order.store)):
+                raise Unfit(f"the Ray machine {machine.name} does not see {crew.order.store}")
+        reasons = lay_out(machines, crew.reads, crew.order.store, mirrored=crew.collected)
+        failed = {m: f"inputs cannot be brought to the Ray machine {m.name} ({why})" for m, why in reasons.items()}
+        for machine in failed:
+            machine.keeper.clear.remote()  # what it has of them is of no use
     except Unfit as error:
-        crew.events.put(("laid out", ([machine], {machine: str(error)})))
-        return
-    _make_fit(crew, [machine])
+        failed = dict.fromkeys(machines, error.message)
+    except Exception as error:  # or this thread would end, and nobody hear of the machines again
+        failed = {m: f"the Ray machine {m.name} cannot take work ({reason_of(error)})" for m in machines}
+    crew.events.put(("laid out", (machines, failed)))
 
 
 def take_on(crew: Crew, machines: list[Machine], failed: dict[Machine, str]) -> None:
     """Let machines have work, but for those that could not be made fit, with the reason."""
     for machine in machines:
         machine.state = "unfit" if machine in failed else "fit"
+        machine.problem = failed.get(machine, "")
         if machine in failed and machine.id in crew.machines:
-            crew.tell("note", f"{failed[machine]}; it gets no work")
+            crew.tell("note", f"{machine.problem}; it gets no work")
 
 
 def note_change(crew: Crew, slot: Slot) -> None:
@@ -210,7 +182,8 @@ def note_change(crew: Crew, slot: Slot) -> None:
         machine.failures += bool(slot.problem)
         if machine.failures == _FAILURES:
             machine.state = "unfit"
-            crew.tell("note", f"the Ray machine {machine.name} gets no more work ({slot.problem})")
+            machine.problem = f"the Ray machine {machine.name} gets no more work ({slot.problem})"
+            crew.tell("note", machine.problem)
     up = sum(slot.state == "up" for slot in crew.slots)
     if up != crew.told_slots:
         crew.told_slots = up
@@ -229,7 +202,7 @@ def follow_cluster(crew: Crew) -> bool:
     for name in set(alive) - set(crew.machines):
         machine = meet(alive[name], own=crew.own)
         crew.machines[name] = machine
-        threading.Thread(target=_admit, args=(crew, machine), daemon=True).start()
+        make_fit(crew, [machine], is_new=True)
     return True
 
 
@@ -259,7 +232,8 @@ def fill(crew: Crew) -> None:
 
 def _slot_on(crew: Crew, machine: Machine) -> Slot:
     order = crew.order
-    plan = SlotPlan(order.need, tuple(order.path), order.variables, str(Path.cwd()), crew.collected)
+    variables = order.variables if order.gpus else {**order.variables, **NO_GPU}
+    plan = SlotPlan(order.need, tuple(order.path), variables, str(Path.cwd()), crew.collected)
     carried = [read for number, read in enumerate(crew.reads) if crew.collected or number in machine.lacks]
     names = list(dict.fromkeys(name for read in carried for name in (read.path, read.real)))
 
@@ -273,12 +247,18 @@ def mind_room(crew: Crew) -> None:
     """Say once that all room is taken by others; give up when no machine could ever have any.
 
     Raises:
-        WorkError: then.
+        WorkError: then, at once where those that could will not do.
     """
-    hopeful = [machine for machine in crew.machines.values() if machine.state != "unfit"]
-    if crew.slots or any(crew.order.need.room_in(machine.resources) for machine in hopeful):
+    if crew.slots:
         crew.without_room_since = None
-        if not crew.slots and not crew.has_told_of_waiting and all(machine.state == "fit" for machine in hopeful):
+        return
+    able = [machine for machine in crew.machines.values() if crew.order.need.room_in(machine.resources)]
+    hopeful = [machine for machine in able if machine.state != "unfit"]
+    if able and not hopeful:
+        raise WorkError(f"no machine of the Ray cluster is left to work: {able[-1].problem}", fix=GO_ON)
+    if hopeful:
+        crew.without_room_since = None
+        if not crew.has_told_of_waiting and all(machine.state == "fit" for machine in hopeful):
             crew.has_told_of_waiting = True
             crew.tell("note", "every machine of the Ray cluster is taken; waiting for room")
         return

@@ -2,8 +2,8 @@
 
 It stands between the command and the cluster, for Ray may end a process that uses it, and the command goes on. It looks
 at the machines, keeps a slot wherever there is room, and ends with all its actors when stdin closes. In reading order:
-`RayCluster` starts this process, which has a keeper on each machine (`ray_machines`) and slots there (`ray_slots`),
-whose actors (`ray_actors`) hold the worker processes (`worker_processes`).
+`RayCluster` starts this process, which has a crew (`ray_crew`): a keeper on each machine (`ray_machines`), what tasks
+read there (`ray_inputs`), and slots (`ray_slots`), whose actors (`ray_actors`) hold worker processes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import IO, Any, NoReturn
 
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.ray_connection import answers, connect
-from furikaeri_common.ray_crew import Crew, Order, fill, follow_cluster, gather, mind_room, note_change, take_on
-from furikaeri_common.ray_machines import reads_of
+from furikaeri_common.ray_crew import Crew, fill, follow_cluster, gather, mind_room, note_change, take_on
+from furikaeri_common.ray_inputs import reads_of
+from furikaeri_common.ray_order import Order
 from furikaeri_common.task_store import Job
 from furikaeri_common.task_worker import own_pipes
 

@@ -20,7 +20,8 @@ from furikaeri_common.ray_machines import reason_of
 from furikaeri_common.task_store import Job, Outcome, hidden_folder, read_stored, record_task
 
 if TYPE_CHECKING:
-    from furikaeri_common.ray_machines import Machine, Need
+    from furikaeri_common.ray_machines import Machine
+    from furikaeri_common.ray_room import Need
 
 __all__ = ["Slot", "SlotPlan", "collect"]
 
@@ -52,7 +53,7 @@ class Slot:
         machine: where.
         plan: how.
         renamed_below: absolute paths whose copies tasks are to find in the machine's scratch folder.
-        jobs: None ends a slot.
+        jobs: that wait for a slot.
         tell: called from the thread with every outcome.
         changed: called from the thread when the slot comes up or ends.
     """
@@ -62,7 +63,7 @@ class Slot:
         machine: Machine,
         plan: SlotPlan,
         renamed_below: list[str],
-        jobs: queue.SimpleQueue[Job | None],
+        jobs: queue.SimpleQueue[Job],
         tell: Callable[[Outcome], None],
         changed: Callable[[Slot], None],
     ) -> None:
@@ -99,7 +100,8 @@ class Slot:
         try:
             ray.get(self.actor.ready.remote())
             self._become("up")
-            while (job := self._jobs.get()) is not None:
+            while True:
+                job = self._jobs.get()
                 if not self._is_there():
                     self._jobs.put(job)
                     break
@@ -109,7 +111,7 @@ class Slot:
                 self._tell(outcome)
                 if outcome.is_lost:
                     return
-        except ray.exceptions.RayError as error:
+        except Exception as error:  # or nobody would hear that this thread has ended
             self.problem = reason_of(error)
         self._become("ended")
 
@@ -117,7 +119,7 @@ class Slot:
         """Say whether the actor still answers: one that died while it was idle must not cost a job an attempt."""
         import ray
 
-        with contextlib.suppress(ray.exceptions.RayError):
+        with contextlib.suppress(Exception):  # or this thread would end, and nobody hear of the job again
             return bool(ray.get(self.actor.ready.remote()))
         return False
 
