@@ -71,6 +71,20 @@ def test_a_recipe_makes_a_table_once(invoke, place: Path) -> None:
     assert invoke("tq", "table", "info", "--table", made["table"]).code == 0
 
 
+def test_a_run_is_taken_up_with_other_servers(invoke, place: Path) -> None:
+    assert invoke("tq", "precompute", "all", "--recipe", "mine.toml").code == 0
+    second = 'base_url = ["http://localhost:1/v1", "http://localhost:2/v1"]\nconcurrency = 3'
+    (place / "mine.toml").write_text(RECIPE.replace('base_url = "http://localhost:1/v1"', second))
+    code, _, err = invoke("tq", "precompute", "all", "--recipe", "mine.toml")
+    assert code == 0, err
+    assert "Going on with" in err
+    assert Counting.pairs == 6
+    (run,) = (place / "runs").iterdir()
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    reached = [line["base_url"] for line in logged if "base_url" in line]
+    assert reached == ["http://localhost:1/v1", ["http://localhost:1/v1", "http://localhost:2/v1"]]
+
+
 def test_what_is_missing_is_told_before_there_is_a_run(invoke, place: Path) -> None:
     (place / "words.txt").unlink()
     code, _, err = invoke("tq", "precompute", "all", "--recipe", "mine.toml")

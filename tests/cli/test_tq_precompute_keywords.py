@@ -212,6 +212,34 @@ def test_the_same_command_asks_for_nothing_again(invoke, tmp_path: Path, known: 
     assert parrot.asked == 32
 
 
+def test_a_run_that_is_done_needs_neither_its_model_nor_the_engine(
+    invoke, tmp_path: Path, known: Path, parrot: Parrot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, runs = tmp_path / "keywords.jsonl", tmp_path / "runs"
+    keywords(invoke, *llm(known, out, runs, "--base-url", "http://one:1/v1"))
+    before = out.read_bytes()
+    monkeypatch.setattr(writing, "open_once", lambda config: pytest.fail("opened for nothing"))
+    elsewhere = ("--base-url", "http://two:1/v1,http://three:1/v1", "--concurrency", 3, "--price-in", 2)
+    keywords(invoke, *llm(known, out, runs, *elsewhere))
+    keywords(invoke, *llm(known, out, runs, *elsewhere, "--workers", 2))
+    assert (out.read_bytes(), parrot.asked) == (before, 20)
+    (run,) = runs.iterdir()
+    assert json.loads((run / "run.json").read_text())["config"]["model"]["base_url"] == "server"
+    (reached, counted) = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    assert (reached["base_url"], counted["requests"]) == ("http://one:1/v1", 20)
+
+
+def test_an_unfinished_run_goes_on_with_other_servers(invoke, tmp_path: Path, known: Path, parrot: Parrot) -> None:
+    out, runs = tmp_path / "keywords.jsonl", tmp_path / "runs"
+    parrot.fails_after = 9
+    failed = invoke("tq", "precompute", "keywords", *llm(known, out, runs, "--base-url", "http://one:1/v1"))
+    assert failed.code == 1
+    parrot.fails_after, parrot.asked = 10**9, 0
+    keywords(invoke, *llm(known, out, runs, "--base-url", "http://two:1/v1"))
+    assert parrot.asked == 12
+    assert len(list(runs.iterdir())) == 1
+
+
 @pytest.mark.parametrize("said", ["", "I am sorry, but I cannot do that for you at all.", "???"])
 def test_a_model_that_names_nothing_fails(invoke, tmp_path: Path, known: Path, parrot: Parrot, said: str) -> None:
     parrot.says = said

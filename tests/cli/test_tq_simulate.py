@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from furikaeri_common.errors import InputError
+from twenty_questions import experiments
+from twenty_questions.builtin.build import TABLE_FOLDER
 from twenty_questions.experiments import MIXTURE, PARTNERS, STRATEGIES
 from twenty_questions.named_words import words_named
+from twenty_questions.studies import guessers
 from twenty_questions.table import builtin_table
+
+BOTH = pytest.mark.parametrize(
+    ("command", "games"),
+    [
+        (("tq", "simulate"), experiments),
+        (("tq", "evaluate", "guesser", "--embeddings", "off"), guessers),
+    ],
+)
 
 
 def reported(invoke, *arguments: str) -> dict:
@@ -84,6 +98,47 @@ def test_a_run_is_kept_with_its_plot(invoke, tmp_path: Path) -> None:
     assert (run / "by_round.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((run / "run.json").read_text())["status"] == "done"
     assert json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["find_rate"] > 0
+
+
+@BOTH
+def test_files_may_move_before_an_interrupted_run_goes_on(
+    invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], games: ModuleType
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    def given(place: str) -> tuple[object, ...]:
+        table, labels = tmp_path / place / "table", tmp_path / place / "labels.csv"
+        return (*command, "--table", table, "--labels", labels, "--runs", tmp_path / "runs")
+
+    (tmp_path / "here").mkdir()
+    shutil.copytree(TABLE_FOLDER, tmp_path / "here" / "table")
+    labels_of(["hammer", "apple", "dog"], tmp_path / "here" / "labels.csv")
+    with monkeypatch.context() as patched:
+        patched.setattr("furikaeri_common.artifacts.write_json", stop)
+        assert invoke(*given("here")).code == 130
+    (tmp_path / "here").rename(tmp_path / "there")
+    monkeypatch.setattr(games, "outcome_of", lambda *inputs: pytest.fail("played again"))
+    code, _, err = invoke(*given("there"))
+    assert code == 0, err
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+@BOTH
+def test_what_a_worker_refuses_ends_the_command(
+    invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], games: ModuleType
+) -> None:
+    played: list[object] = []
+
+    def refuse(*inputs: object) -> None:
+        played.append(inputs)
+        raise InputError("this machine lacks wordfreq", fix="Install it")
+
+    monkeypatch.setattr(games, "outcome_of", refuse)
+    code, out, err = invoke(*command, "--games", 500, "--runs", tmp_path)
+    assert (code, out) == (2, "")
+    assert "this machine lacks wordfreq. Install it" in err
+    assert len(played) == 1
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,8 @@ def fill_the_disk(inputs: Mapping[str, Any], folder: Path) -> Any:
 def look(inputs: Mapping[str, Any], folder: Path) -> Any:
     """Return the inputs."""
     return dict(inputs)
+
+
+def own_pid(inputs: Mapping[str, Any], folder: Path) -> Any:
+    """Return which process performs the task."""
+    return os.getpid()

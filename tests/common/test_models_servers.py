@@ -35,19 +35,6 @@ needs_client = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def tools() -> ModuleType:
-    return importlib.import_module("model_server")
-
-
-@pytest.fixture
-def at_once() -> Iterator[None]:
-    """Send again without waiting, as often as the configuration says."""
-    stamina = pytest.importorskip("stamina")
-    with stamina.set_testing(True, attempts=100, cap=True):
-        yield
-
-
 def ask(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.util
 import itertools
 import math
@@ -18,26 +17,17 @@ import pytest
 from furikaeri_common.configs import config_from
 from furikaeri_common.documents import fingerprint
 from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.models.chat_client import ChatClient
 from furikaeri_common.models.config import ModelConfig
+from furikaeri_common.models.rate_limits import RateLimit
+from furikaeri_common.models.server_failures import BrokenReplyError
+from furikaeri_common.models.server_pool import ServerPool
 from furikaeri_common.models.servers import ChatServer, LostRequestError, open_server
 from furikaeri_common.models.usage import requests_by_server, usage_of
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("openai", "stamina")), reason="openai is not installed"
 )
-
-
-@pytest.fixture
-def tools() -> ModuleType:
-    return importlib.import_module("model_server")
-
-
-@pytest.fixture
-def at_once() -> Iterator[None]:
-    """Send again without waiting, as often as the configuration says."""
-    stamina = pytest.importorskip("stamina")
-    with stamina.set_testing(True, attempts=100, cap=True):
-        yield
 
 
 def ask(text: object) -> list[dict[str, str]]:
@@ -364,6 +354,48 @@ def test_a_server_that_hangs_gets_no_more_than_it_has(tools: ModuleType, at_once
     ):
         assert write(server, 40) == ["x"] * 40
         assert len(servers[0].asked()) <= 4 + 3 + 1
+
+
+def test_a_server_that_hangs_at_the_start_holds_up_the_others_once(tools: ModuleType) -> None:
+    notes: list[str] = []
+
+    def hanging(request: Any) -> Any:
+        servers[0].hang()
+
+    def well(_: Any) -> Any:
+        return tools.said("yes", first=tools.alternatives(yes=-0.1))
+
+    with (
+        scripted(tools, hanging, well) as servers,
+        pool(*servers, notes=notes, attempts=5, timeout=0.5) as server,
+    ):
+        assert server.gives_probabilities(ask("?"))
+        assert len(servers[0].asked()) == 1
+        assert notes == [f"{servers[0].url} gives no answer in time; its requests go to the others"]
+
+
+def test_servers_that_all_fail_at_the_start_are_tried_as_often_as_the_configuration_says(
+    tools: ModuleType, at_once: None
+) -> None:
+    def loading(request: Any) -> Any:
+        if request.number < 3:
+            return tools.refused(503, "loading")
+        return tools.said("yes", first=tools.alternatives(yes=-0.1))
+
+    with scripted(tools, loading, loading) as servers:
+        with pool(*servers, attempts=3) as server:
+            assert server.gives_probabilities(ask("?"))
+        assert [len(one.asked()) for one in servers] == [4, 4]
+
+
+def test_nothing_is_told_of_servers_that_are_let_go() -> None:
+    urls, notes = [f"http://127.0.0.1:{port}/v1" for port in (1, 2)], list[str]()
+    clients = [ChatClient(url, key="none", timeout=1.0, limit=RateLimit(0.0)) for url in urls]
+    servers = ServerPool(clients, capacity=1, on_note=notes.append)
+    servers.set_aside(servers.servers[0], BrokenReplyError("half"))
+    servers.close()
+    servers.set_aside(servers.servers[1], BrokenReplyError("half"))
+    assert notes == [f"{urls[0]} gives no answer that can be read; its requests go to the others"]
 
 
 def test_closing_ends_what_looks_after_dead_servers(tools: ModuleType) -> None:

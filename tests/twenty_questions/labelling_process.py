@@ -86,9 +86,9 @@ def open_text(settings: Mapping[str, Any]) -> TextLabeller:
     """Open a labeller in a worker; what is opened and begun is noted in the file that `log` names.
 
     Others of the settings: `name`; `seconds` that a shard takes; `workers`, so many of which must be at work before one
-    goes on; `broken` and `lacking`: what opening raises; `fails_on` and `dies_on`: first keywords on which it raises,
-    or on which its process dies the first time; `is_fickle`: other weights whenever it is opened again; `is_metered`:
-    what it uses is counted.
+    goes on; `broken` and `lacking`: what opening raises; `fails_on`, `fails_once_on` and `dies_on`: first keywords on
+    which it raises, does so the first time, or on which its process dies the first time; `is_fickle`: other weights
+    whenever it is opened again; `is_metered`: what it uses is counted.
     """
     log = Path(settings["log"])
     opened_before = "opened" in (log.read_text() if log.exists() else "")
@@ -99,7 +99,7 @@ def open_text(settings: Mapping[str, Any]) -> TextLabeller:
         raise InputError(settings["lacking"], fix="Get it")
 
     def before(keywords: Sequence[str]) -> None:
-        died = f"begun {keywords[0]} " in log.read_text()
+        came_before = f"begun {keywords[0]} " in log.read_text()
         _note(log, f"begun {keywords[0]} {os.getpid()}")
         time.sleep(settings.get("seconds", 0))
         ends = time.monotonic() + 60
@@ -107,7 +107,9 @@ def open_text(settings: Mapping[str, Any]) -> TextLabeller:
             time.sleep(0.01)
         if keywords[0] in settings.get("fails_on", ()):
             raise WorkError("the server hangs")
-        if keywords[0] in settings.get("dies_on", ()) and not died:
+        if keywords[0] in settings.get("fails_once_on", ()) and not came_before:
+            raise WorkError("the server makes a pause")
+        if keywords[0] in settings.get("dies_on", ()) and not came_before:
             os.kill(os.getpid(), signal.SIGKILL)
 
     weights = "v" if settings.get("is_fickle") and opened_before else "w"
@@ -123,16 +125,6 @@ def source_elsewhere(name: str, log: Path, **settings: Any) -> LabelSource:
         open=lambda: open_text(given),
         elsewhere=Elsewhere(function="labelling_process:open_text", settings=given),
     )
-
-
-def own_pid(inputs: Mapping[str, Any], folder: Path) -> int:
-    """The process that performs a task."""
-    return os.getpid()
-
-
-def other_pid(inputs: Mapping[str, Any], folder: Path) -> int:
-    """The process that it was started by."""
-    return os.getppid()
 
 
 def _pids(log: Path) -> set[str]:

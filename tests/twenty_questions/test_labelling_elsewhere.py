@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.processes import this_process
 from furikaeri_common.tasks import Engine
-from twenty_questions.labelling import shards, shards_elsewhere
+from twenty_questions.labelling import claims, shard_work, shards, shards_elsewhere
 from twenty_questions.labelling.grid import LabelSource, PairGrid
 from twenty_questions.labelling.label_progress import LabelProgress, LabelReport, require_labelled
 from twenty_questions.labelling.label_sources import source_of
@@ -160,6 +162,119 @@ def test_what_workers_left_damaged_is_labelled_again(
     label_pairs(grid, [source], root, engine=LocalProcesses(0))
     assert contents(root) == alone
     assert begun(log) == Counter({**dict.fromkeys(grid.keywords[::4], 1), "thing 8": 2})
+
+
+def test_what_workers_always_leave_damaged_fails_in_the_end(
+    fakes: ModuleType, grid: PairGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, log, read = tmp_path / "shards", tmp_path / "log", shards_elsewhere.p_yes_in
+    monkeypatch.setattr(
+        shards_elsewhere, "p_yes_in", lambda folder, grid, shard: None if shard == 2 else read(folder, grid, shard)
+    )
+    source, steps = fakes.source_elsewhere("a", log), list[LabelProgress]()
+    report = label_pairs(grid, [source], root, engine=LocalProcesses(0), retries=2, on_progress=steps.append)
+    assert begun(log)["thing 8"] == 3
+    assert [(failure.shard, failure.attempts) for failure in report.failures] == [(2, 3)]
+    assert report.failures[0].error.startswith(f"what a worker labelled is damaged in {root / '.tasks'}")
+    assert [step.event for step in steps if step.shard == 2] == ["retried", "retried", "failed"]
+    assert report.labelled == grid.num_pairs - grid.pairs_of(2)
+
+
+def test_what_a_kill_left_of_tasks_is_removed_once_all_is_labelled(
+    fakes: ModuleType, grid: PairGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, log = tmp_path / "shards", tmp_path / "log"
+    source, settled = fakes.source_elsewhere("a", log), shards_elsewhere.settle
+
+    def killed(call: shard_work.Call, work: shard_work.Work, shard: int, *rest: Any) -> None:
+        settled(call, work, shard, *rest)
+        if shard == grid.num_shards - 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shards_elsewhere, "settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            label_pairs(grid, [source], root, engine=LocalProcesses(0))
+    assert [path.suffix for path in sorted((root / ".tasks").iterdir())] == ["", ".json"]
+    label_pairs(grid, [source], root)
+    assert not (root / ".tasks").exists()
+    assert set(begun(log).values()) == {1}
+
+
+def test_what_was_labelled_through_other_servers_is_taken_in_later(
+    fakes: ModuleType, grid: PairGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, log, other_log = tmp_path / "shards", tmp_path / "log", tmp_path / "other log"
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shards_elsewhere, "settle", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            label_pairs(grid, [fakes.source_elsewhere("a", log)], root, engine=LocalProcesses(0))
+    label_pairs(grid, [fakes.source_elsewhere("a", other_log)], root, engine=LocalProcesses(0))
+    assert begun(log) + begun(other_log) == dict.fromkeys(grid.keywords[::4], 1)
+
+
+def test_only_how_a_server_is_reached_may_change_between_two_starts(tmp_path: Path) -> None:
+    def settings(**given: Any) -> Any:
+        return source_of(LabellerConfig(model="m", **given), open_labeller, is_here=False).settings
+
+    one = settings(base_url="http://one:1/v1")
+    assert settings(base_url="http://two:1/v1,http://three:1/v1", concurrency=99, timeout=1.0, price_in=2.0) == one
+    assert settings() != one
+    assert settings(base_url="http://one:1/v1", samples=9) != one
+    (tmp_path / "mine.toml").write_text('system = "Say yes or no."\n')
+    assert settings(base_url="http://one:1/v1", prompt=str(tmp_path / "mine.toml")) != one
+
+
+def test_a_pause_of_the_server_that_fails_all_shards_at_once_is_lived_through(
+    fakes: ModuleType, tmp_path: Path
+) -> None:
+    grid, at_once = fakes.grid_of(40), GIVE_UP_AFTER
+    first = list(grid.keywords[: 4 * at_once])
+    source = fakes.source_elsewhere("a", tmp_path / "log", workers=at_once, fails_once_on=first)
+    report = label_pairs(grid, [source], tmp_path / "shards", engine=LocalProcesses(at_once))
+    assert (report.labelled, report.failures) == (grid.num_pairs, ())
+
+
+def test_where_other_weights_have_all_to_label_all_workers_do(
+    fakes: ModuleType, grid: PairGrid, tmp_path: Path
+) -> None:
+    root, log = tmp_path / "shards", tmp_path / "log"
+    label_pairs(grid, [fakes.source_elsewhere("a", log)], root, engine=LocalProcesses(0))
+    next(root.glob("a-*/000003.parquet")).unlink()
+    # One shard is missing of the weights that were; those that are now have none.
+    others = fakes.source_elsewhere("a", log, is_fickle=True, workers=3)  # this process among them
+    report = label_pairs(grid, [others], root, engine=LocalProcesses(2))
+    assert report.labelled == grid.num_pairs
+    labelling = {line.rpartition(" ")[2] for line in noted(log, "begun")}
+    assert len(labelling - {str(os.getpid())}) == 2
+
+
+def test_claims_are_touched_while_workers_are_quiet(
+    fakes: ModuleType, grid: PairGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_TOUCH_SECONDS", 0.01)
+    root, seen = tmp_path / "shards", list[int]()
+
+    def age(step: LabelProgress) -> None:
+        held = [*root.glob("a-*/.*.claim"), *(root / ".tasks").glob(".*.claim")]
+        for path in held:
+            os.utime(path, (1, 1))
+        deadline = time.monotonic() + 20
+        while any(path.stat().st_mtime == 1 for path in held):
+            assert time.monotonic() < deadline, "nobody touches them"
+            time.sleep(0.005)
+        seen.append(len(held))
+
+    source = fakes.source_elsewhere("a", tmp_path / "log")
+    label_pairs(grid, [source], root, engine=LocalProcesses(0), on_progress=age)
+    assert seen == [0, 7, 6, 5, 4, 3, 2]
+    seen.clear()
+    label_pairs(grid, [fakes.source_of("b")], root, on_progress=age)
+    assert seen == [0] + [0] * 6
 
 
 @pytest.mark.parametrize("engine", [None, LocalProcesses(2)])
@@ -323,8 +438,8 @@ def test_what_the_workers_of_another_process_read_stays_until_it_ends(
 
     engine = LocalProcesses(0)
     label_pairs(grid, [fakes.source_elsewhere("a", tmp_path / "log")], root, engine=engine, on_progress=join)
-    kept = {path.name for path in (root / ".tasks").iterdir()}
-    assert kept == {held[0].name, f"{held[0].name.split('.')[1]}.json"}
+    place = held[0].name.split(".")[1]
+    assert {path.name for path in (root / ".tasks").iterdir()} == {held[0].name, place, f"{place}.json"}
     held[0].write_text(somebody.replace('"started": "', '"started": "not '))  # it has ended
     next(root.glob("a-*/*.parquet")).unlink()
     label_pairs(grid, [fakes.source_elsewhere("a", tmp_path / "log")], root, engine=engine)

@@ -110,6 +110,7 @@ def test_tasks_are_fixed_by_the_recipe() -> None:
         return halving_tasks(NAMES, PRIOR, config, model, identity=identity, seed=seed)
 
     made = tasks(20)
+    assert HalvingConfig(requests=20).num_tasks == len(made)
     assert [len(task.inputs["seeds"]) for task in made] == [8, 8, 4]
     assert len({seed for task in made for seed in task.inputs["seeds"]}) == 20
     assert all(0 <= seed < 2**31 for task in made for seed in task.inputs["seeds"])

@@ -17,6 +17,7 @@ from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import WorkError
 from furikaeri_common.models import writing
 from furikaeri_common.models.config import Conversation, ModelConfig
+from furikaeri_common.tasks import Task
 from twenty_questions.sources.language_model import (
     LlmConfig,
     conversation_for,
@@ -143,14 +144,21 @@ def test_a_shard_does_not_depend_on_the_others() -> None:
     assert all(jsonable(task.inputs) == task.inputs for task in tasks)
     other = shards_of(KNOWN, config, MODEL, identity={"kind": "crow"}, seed=5)
     assert other[0].inputs != tasks[0].inputs
+    moved = shards_of(KNOWN, config, ModelConfig(model="fake", concurrency=3), identity=Parrot.identity, seed=5)
+    assert [task.inputs for task in moved] == [task.inputs for task in tasks]
+    assert config.num_tasks == len(tasks)
     with pytest.raises(ValueError, match="at least one known word"):
         shards_of([], config, MODEL, identity={}, seed=5)
+
+
+def given_to_workers(task: Task) -> Any:
+    return json.loads(json.dumps({**task.places, **task.inputs}))
 
 
 def test_a_shards_names_texts_and_usage_come_back(parrot: Parrot, tmp_path: Path) -> None:
     config = LlmConfig(requests=12, shown=4, asked=5, shard=8, temperature=0.3)
     tasks = shards_of(KNOWN, config, MODEL, identity=Parrot.identity, seed=5)
-    values = [write_shard(json.loads(json.dumps(task.inputs)), tmp_path) for task in tasks]
+    values = [write_shard(given_to_workers(task), tmp_path) for task in tasks]
     assert parrot.calls == [(8, 72, 0.3), (4, 72, 0.3)]
     assert [value["usage"]["requests"] for value in values] == [8, 4]
     assert values[1]["usage"]["cost"] == pytest.approx(0.1)
@@ -169,7 +177,7 @@ def test_a_shards_names_texts_and_usage_come_back(parrot: Parrot, tmp_path: Path
 def test_other_weights_do_not_go_on_with_a_shard(parrot: Parrot, tmp_path: Path) -> None:
     (task,) = shards_of(KNOWN, LlmConfig(requests=1), MODEL, identity={"model": "another"}, seed=5)
     with pytest.raises(WorkError, match="parrot is not the one that this run began with"):
-        write_shard(json.loads(json.dumps(task.inputs)), tmp_path)
+        write_shard(given_to_workers(task), tmp_path)
     assert parrot.calls == []
 
 
@@ -194,8 +202,8 @@ def test_a_real_model_writes_names(tmp_path: Path) -> None:
     model = ModelConfig(model=str(file), device="cpu")
     writer = writing.open_once(model)
     tasks = shards_of(KNOWN, config, model, identity=writer.identity, seed=1)
-    values = [write_shard(task.inputs, tmp_path) for task in tasks]
-    assert write_shard(tasks[0].inputs, tmp_path) == values[0]
+    values = [write_shard(given_to_workers(task), tmp_path) for task in tasks]
+    assert write_shard(given_to_workers(tasks[0]), tmp_path) == values[0]
     for task, value in zip(tasks, values, strict=True):
         shown = [Keyword(*names) for names in task.inputs["shown"][0]]
         (text,), (sample,) = value["texts"], value["samples"]

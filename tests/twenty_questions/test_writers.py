@@ -1,28 +1,31 @@
-"""Models that write wherever workers are, the files that they are given by, and workers that stay up."""
+"""Models that write wherever workers are, and the files that they are given by."""
 
 from __future__ import annotations
 
 import importlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from furikaeri_common.asking_workers import ask_worker
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models import writing
 from furikaeri_common.models.config import ModelConfig
-from furikaeri_common.processes import is_running
-from furikaeri_common.tasks import Task, require_all, run_tasks
-from twenty_questions.asking_workers import ask_worker
-from twenty_questions.kept_workers import kept_workers
+from furikaeri_common.tasks import Engine, Pool, require_all, run_tasks
 from twenty_questions.labelling.labeller import LabellerConfig
-from twenty_questions.model_files import files_of, with_absolute_files
+from twenty_questions.labelling.model_files import files_of, with_absolute_files
+from twenty_questions.sources import language_model
 from twenty_questions.sources.language_model import LlmConfig, shards_of, write_shard
 from twenty_questions.words import Keyword
-from twenty_questions.writers import find_writer, known_writer, let_writer_go, writer_for
+from twenty_questions.writers import KnownWriter, find_writer, known_writer, let_writer_go, writer_for, written
 
 
 @pytest.fixture(autouse=True)
@@ -114,16 +117,60 @@ def test_only_what_is_given_by_a_path_is_a_file(tmp_path: Path, monkeypatch: pyt
     assert with_absolute_files(placed) == placed
 
 
-def test_kept_workers_serve_call_after_call_and_end_with_the_block(tmp_path: Path) -> None:
-    functions = importlib.import_module("labelling_process")
-    pids: list[int] = []
-    with kept_workers(LocalProcesses(1), 2) as engine:
-        for call in range(3):
-            task = Task(f"call {call}", {})
-            report = run_tasks(functions.own_pid, [task], store=tmp_path / "store", engine=engine)
-            pids += require_all(report)
-        assert is_running(pids[0])
-        with pytest.raises(ValueError, match="expected workers of"):
-            run_tasks(functions.other_pid, [Task("x", {})], store=tmp_path / "store", engine=engine)
-    assert len(set(pids)) == 1
-    assert not is_running(pids[0])
+@dataclass
+class Counting:
+    """Counts how often its workers are started."""
+
+    engine: Engine
+    starts: int = 0
+
+    def start(self, function: str, **given: Any) -> AbstractContextManager[Pool]:
+        self.starts += 1
+        return self.engine.start(function, **given)
+
+
+def test_the_workers_that_tell_what_a_model_is_write_with_it(tools: ModuleType, tmp_path: Path) -> None:
+    def write(engine: Engine) -> tuple[KnownWriter, list[Any]]:
+        return written(
+            write_shard,
+            lambda known: shards_of([Keyword("fern")], how, known.model, identity=known.identity, seed=5),
+            ModelConfig(model="m", base_url=server.url),
+            most=how.num_tasks,
+            store=tmp_path / "store",
+            engine=engine,
+        )
+
+    how, engine = LlmConfig(requests=3, shard=2), Counting(LocalProcesses(1))
+    with tools.ScriptedServer(lambda request: tools.said("kite")) as server:
+        writer, values = write(engine)
+    assert writer.name == "m"
+    assert [value["texts"] for value in values] == [["kite"] * 2, ["kite"]]
+    assert engine.starts == 1
+
+
+def test_a_worker_that_refuses_the_model_ends_the_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    how, asked = LlmConfig(requests=3, shard=1), list[object]()
+
+    def refuse(inputs: object) -> object:
+        asked.append(inputs)
+        raise InputError("the model cannot read so much", fix="Take another")
+
+    monkeypatch.setattr(writing, "open_once", lru_cache(lambda config: Silent()))
+    monkeypatch.setattr(language_model, "writer_for", refuse)
+    with pytest.raises(InputError, match=r"^the model cannot read so much\. Take another$"):
+        written(
+            write_shard,
+            lambda known: shards_of([Keyword("fern")], how, known.model, identity=known.identity, seed=5),
+            ModelConfig(model="m"),
+            most=how.num_tasks,
+            store=tmp_path / "store",
+            engine=LocalProcesses(0),
+        )
+    assert len(asked) == 1
+
+
+class Silent:
+    """A writer that is known, and never asked."""
+
+    name = "silent"
+    identity: Mapping[str, Any] = {"kind": "silent"}

@@ -38,7 +38,7 @@ from twenty_questions.studies.guessers import ANSWERER, GuesserFigures
 from twenty_questions.studies.intervals import Estimate
 
 if TYPE_CHECKING:
-    from furikaeri_common.tasks import Engine
+    from furikaeri_common.tasks import Engine, Progress
 
 __all__ = ["GuesserResult", "evaluate_guesser", "evaluate_guesser_cli"]
 
@@ -139,7 +139,16 @@ def evaluate_guesser_cli(
         rounds=rounds,
         seed=seed,
         runs=runs,
-        engine=engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0),
+        engine=engine_for(
+            engine,
+            address,
+            workers,
+            task_gpus,
+            task_memory,
+            output=output,
+            own=0,
+            devices=[device] if asks_models and not base_url else [],
+        ),
         output=output,
     )
     _print(output, results, folder)
@@ -185,17 +194,19 @@ def evaluate_guesser(
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.artifacts import fingerprint_of, write_json
     from furikaeri_common.documents import jsonable
+    from furikaeri_common.models.config import what_decides
     from furikaeri_common.runs import find_unfinished, start_run
-    from furikaeri_common.tasks import Task, require_all, run_tasks
+    from furikaeri_common.tasks import Task, raise_if_final, require_all, run_tasks
     from twenty_questions.experiments import read_labels, secrets_of
-    from twenty_questions.model_files import files_of, with_absolute_files
+    from twenty_questions.labelling.model_files import files_of, with_absolute_files
     from twenty_questions.studies.guessers import play_and_keep, study_guesser
     from twenty_questions.table import open_table, table_alone, table_fingerprint
 
     held = open_table(table)
     answers = read_labels(labels) if labels else None
     placed = panel and replace(panel, models=tuple(with_absolute_files(model) for model in panel.models))
-    tasks: list[Task] = []
+    decides = jsonable(panel and replace(panel, models=tuple(map(what_decides, panel.models))))
+    parts: dict[str, dict[str, Any]] = {}
     secrets: dict[Setting, list[list[str]]] = {}
     parts_of: dict[Setting, range] = {}
     for setting in settings:
@@ -203,22 +214,19 @@ def evaluate_guesser(
         secrets[setting] = names = [list(of_one) for of_one in drawn.played]
         asks_models = setting.partner == ANSWERER
         size = _GAMES_PER_PART[asks_models]
-        parts_of[setting] = range(len(tasks), len(tasks) + math.ceil(len(names) / size))
+        parts_of[setting] = range(len(parts), len(parts) + math.ceil(len(names) / size))
         for first in range(0, len(names), size):
-            part: dict[str, Any] = {
-                "labels": str(labels.resolve()) if labels else None,
-                "words": None,
+            parts[f"{setting.strategy}-{setting.partner}-{setting.noise}-{first:06d}"] = {
                 **setting._asdict(),
-                "panel": jsonable(placed) if asks_models else None,
+                "asked": decides if asks_models else None,
                 "secrets": names[first : first + size],
                 "first": first,
                 "rounds": rounds,
                 "seed": seed,
             }
-            tasks.append(Task(f"{setting.strategy}-{setting.partner}-{setting.noise}-{first:06d}", part))
     config = {
         "settings": [setting._asdict() for setting in settings],
-        "panel": jsonable(panel),
+        "panel": decides,
         "embeddings": embeddings,
         "games": games,
         "rounds": rounds,
@@ -231,19 +239,26 @@ def evaluate_guesser(
     unfinished = find_unfinished(runs, "tq evaluate guesser", config, seed=seed, data=data)
     with start_run(runs, "tq evaluate guesser", config, seed=seed, data=data, resume=unfinished) as run:
         read = table_alone(table, run.path / "table")
-        with showing_progress(output, "games", len(tasks)) as on_progress:
+        known = labels and labels.resolve()
+        places = {"table": str(read), "labels": known and str(known), "words": None, "panel": jsonable(placed)}
+        with showing_progress(output, "games", len(parts)) as show:
+
+            def on_progress(event: Progress) -> None:
+                raise_if_final(event.error)
+                show(event)
+
             report = run_tasks(
                 play_and_keep,
-                [Task(key, {"table": str(read), **part}) for key, part in tasks],
+                [Task(key, {**part, "marks": data}, places) for key, part in parts.items()],
                 store=run.path / "parts",
                 engine=engine,
-                reads=[read, *([labels] if labels else []), *models],
+                reads=[read, *([known] if known else []), *models],
                 on_progress=on_progress,
             )
-        parts = require_all(report)
+        values = require_all(report)
         results = []
         for setting in settings:
-            played = [parts[position] for position in parts_of[setting]]
+            played = [values[position] for position in parts_of[setting]]
             figures = study_guesser(
                 [round_ for part in played for round_ in part["found_in"]],
                 [guesses for part in played for guesses in part["guesses"]],

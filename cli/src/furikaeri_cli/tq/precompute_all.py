@@ -87,7 +87,18 @@ def all_cli(
         runs=runs,
         output=output,
         open_model=lambda config: open_labeller(config, on_note=output.note),
-        engine=other_processes(engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0)),
+        engine=other_processes(
+            engine_for(
+                engine,
+                address,
+                workers,
+                task_gpus,
+                task_memory,
+                output=output,
+                own=0,
+                devices=[one.device for one in chosen.models if not one.base_url],
+            )
+        ),
     )
     _print(output, made)
 
@@ -102,6 +113,8 @@ def precompute(
 ) -> Precomputed:
     """Run a recipe, or go on with the earlier run of the same recipe on the same files: nothing is labelled twice.
 
+    What it has of servers may differ, but for whether there is one; the run's metrics tell which were asked.
+
     Args:
         recipe: what is made.
         runs: the folder that holds the runs.
@@ -115,12 +128,12 @@ def precompute(
     """
     from furikaeri_cli.progress import showing_progress
     from furikaeri_cli.tq.labelling_progress import showing_labels
-    from furikaeri_common.documents import jsonable
+    from furikaeri_common.models.config import how_reached
     from furikaeri_common.runs import find_earlier, start_run
     from furikaeri_common.stages import run_stages
-    from twenty_questions.precompute.chain import Layout, Listener, data_of, stages_of
+    from twenty_questions.precompute.chain import Layout, Listener, data_of, decisive, stages_of
 
-    config, data = {"recipe": jsonable(recipe)}, data_of(recipe)
+    config, data = {"recipe": decisive(recipe)}, data_of(recipe)
     teller = StageTeller(output)
 
     def on_requests(event: Progress) -> None:
@@ -138,6 +151,9 @@ def precompute(
     if earlier is not None:
         output.note(f"Going on with {earlier}")
     with start_run(runs, _COMMAND, config, seed=recipe.seed, data=data, resume=earlier) as run:
+        for model in (*recipe.keywords.llm, *recipe.questions.llm, *recipe.models):
+            if model.base_url:
+                run.log(how_reached(model), model=model.model)
         stages = stages_of(recipe, run.path, open_model=open_model, engine=engine, listener=listener)
         with teller.telling(len(stages)):
             records = run_stages(run.path, stages, on_start=teller.on_start, on_end=teller.on_end)

@@ -133,7 +133,9 @@ def llm_cli(
         ),
         seed=seed,
         runs=runs,
-        engine=engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0),
+        engine=engine_for(
+            engine, address, workers, task_gpus, task_memory, output=output, own=0, devices=[] if base_url else [device]
+        ),
         output=output,
     )
     facts = {name: value for name, value in written._asdict().items() if name != "keywords"}
@@ -165,34 +167,30 @@ def write_keywords(
     Raises:
         WorkError: if a request fails at every attempt, or nothing that the model wrote is a name.
     """
-    from furikaeri_common.documents import fingerprint, jsonable
+    from furikaeri_common.documents import fingerprint
     from furikaeri_common.models.usage import summed_usage
     from twenty_questions.sources.keyword_lists import write_keyword_list
     from twenty_questions.sources.language_model import keywords_of_shards, shards_of, write_shard
-    from twenty_questions.writers import known_writer
 
-    writer = known_writer(model, runs, engine)
-    tasks = shards_of(given, config, writer.model, identity=writer.identity, seed=seed)
-    record = {"how": jsonable(config), "model": jsonable(model), "identity": writer.identity}
     data = {"given": fingerprint([keyword.names for keyword in given])}
     with asking_for_texts(
         _COMMAND,
         write_shard,
-        tasks,
-        record=record,
+        lambda writer: shards_of(given, config, writer.model, identity=writer.identity, seed=seed),
+        config,
+        model,
         data=data,
         seed=seed,
         runs=runs,
-        reads=writer.reads,
         engine=engine,
         output=output,
-    ) as (run, report):
-        samples = [sample for value in report.values for sample in value["samples"]]
+    ) as (run, name, values, is_new):
+        samples = [sample for value in values for sample in value["samples"]]
         try:
-            made = keywords_of_shards(report.values, source=writer.name)
+            made = keywords_of_shards(values, source=name)
         except ValueError as error:
             raise WorkError(
-                f"{writer.name} wrote nothing that is a name in {len(samples)} requests",
+                f"{name} wrote nothing that is a name in {len(samples)} requests",
                 fix=f"Look at the texts below {run.path / PARTS}, or take another model",
             ) from error
         write_keyword_list(run.path / "keywords.jsonl", made)
@@ -201,10 +199,10 @@ def write_keywords(
             requests=len(samples),
             empty=sum(not sample for sample in samples),
             names=sum(map(len, samples)),
-            usage=summed_usage([value["usage"] for value in report.values]),
+            usage=summed_usage([value["usage"] for value in values]),
             folder=run.path,
         )
-        if report.reused < len(tasks):
+        if is_new:
             run.log({"words": len(made), "names": written.names, "empty": written.empty, **written.usage})
     return written
 

@@ -113,7 +113,9 @@ def llm_cli(
         least=least,
         seed=seed,
         runs=runs,
-        engine=engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0),
+        engine=engine_for(
+            engine, address, workers, task_gpus, task_memory, output=output, own=0, devices=[] if base_url else [device]
+        ),
         output=output,
     )
     made = written.made
@@ -161,7 +163,7 @@ def write_halving_questions(
     Raises:
         WorkError: if a request fails at every attempt, or the model wrote no question.
     """
-    from furikaeri_common.documents import fingerprint, jsonable
+    from furikaeri_common.documents import fingerprint
     from furikaeri_common.models.usage import summed_usage
     from twenty_questions.question_sources.language_model import (
         collect,
@@ -169,35 +171,31 @@ def write_halving_questions(
         shown_names,
         write_part,
     )
-    from twenty_questions.writers import known_writer
 
     names = [keyword.name for keyword in keywords.keywords]
-    writer = known_writer(model, runs, engine)
-    tasks = halving_tasks(names, keywords.prior, config, writer.model, identity=writer.identity, seed=seed)
-    record = {"how": jsonable(config), "model": jsonable(model), "identity": writer.identity}
     data = {"keywords": fingerprint([names, keywords.prior])}
     with asking_for_texts(
         _COMMAND,
         write_part,
-        tasks,
-        record=record,
+        lambda writer: halving_tasks(names, keywords.prior, config, writer.model, identity=writer.identity, seed=seed),
+        config,
+        model,
         data=data,
         seed=seed,
         runs=runs,
-        reads=writer.reads,
         engine=engine,
         output=output,
-    ) as (run, report):
-        texts = [text for value in report.values for text in value["texts"]]
+    ) as (run, name, values, is_new):
+        texts = [text for value in values for text in value["texts"]]
         shown = shown_names(names, keywords.prior, config, seed=seed)
-        made = collect(texts, shown, least_count=least, source=writer.name)
+        made = collect(texts, shown, least_count=least, source=name)
         if not made.questions:
             raise WorkError(
-                f"no question is left of {len(texts)} texts that {writer.name} wrote",
+                f"no question is left of {len(texts)} texts that {name} wrote",
                 fix=f"Look at them below {run.path / PARTS}; take another model, or lower --least",
             )
         write_questions(run.path / "questions.jsonl", made.questions)
-        written = Written(made, summed_usage([value["usage"] for value in report.values]), run.path)
-        if report.reused < len(tasks):
+        written = Written(made, summed_usage([value["usage"] for value in values]), run.path)
+        if is_new:
             run.log({"questions": len(made.questions), "empty": made.empty, **written.usage})
     return written

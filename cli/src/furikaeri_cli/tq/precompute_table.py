@@ -170,7 +170,9 @@ def precompute_table_cli(
     if (calibration or calibrated) and not calibrate:
         raise InputError("--calibration and --calibrated need gold answers", fix="Give them with --calibrate CSV")
     gold = read_labels(calibrate) if calibrate else []
-    chosen = engine_for(engine, address, workers, task_gpus, task_memory, output=output, own=0)
+    chosen = engine_for(
+        engine, address, workers, task_gpus, task_memory, output=output, own=0, devices=[] if base_url else [device]
+    )
     labelled = precompute_table(
         out,
         read_keyword_list(keywords),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -41,7 +41,7 @@ from twenty_questions.sources.named_lists import is_public, place_of, read_named
 from twenty_questions.table import open_table, table_alone, table_fingerprint
 
 if TYPE_CHECKING:
-    from furikaeri_common.tasks import Engine
+    from furikaeri_common.tasks import Engine, Progress
 
 __all__ = ["Setting", "Simulated", "draw_results", "simulate_cli", "simulate_settings"]
 
@@ -194,7 +194,7 @@ def simulate_settings(
     from furikaeri_common.artifacts import fingerprint_of, write_json
     from furikaeri_common.local_processes import LocalProcesses
     from furikaeri_common.runs import find_unfinished, start_run
-    from furikaeri_common.tasks import Task, require_all, run_tasks
+    from furikaeri_common.tasks import Task, raise_if_final, require_all, run_tasks
 
     held = open_table(table)
     answers = read_labels(labels) if labels else None
@@ -202,7 +202,7 @@ def simulate_settings(
     given = read_named_list(secrets).keywords if secrets and secrets != _FROM_PRIOR else ()
     place = words_place(words) if words else None
     per_shard = _GAMES_PER_SHARD_OF_WORDS if words else GAMES_PER_SHARD
-    tasks: list[Task] = []
+    parts: dict[str, dict[str, Any]] = {}
     drawn_from = list_of_words if secrets == _FROM_PRIOR else None
     # With or without labels: they are the same for every setting.
     played = secrets_of(held, settings[0].partner, answers, games, seed, given=given, drawn_from=drawn_from)
@@ -211,9 +211,7 @@ def simulate_settings(
     known = not given and (not words or drawn_from is not None)
     for setting in settings:
         for first in range(0, size, per_shard):
-            part = {
-                "labels": str(labels.resolve()) if labels else None,
-                "words": str(place.resolve()) if place else words or None,
+            parts[f"{setting.strategy}-{setting.partner}-{setting.noise}-{first:06d}"] = {
                 "words_prior": words_prior,
                 **setting._asdict(),
                 "secrets": [list(names) for names in played.played[first : first + per_shard]],
@@ -221,7 +219,6 @@ def simulate_settings(
                 "rounds": rounds,
                 "seed": seed,
             }
-            tasks.append(Task(f"{setting.strategy}-{setting.partner}-{setting.noise}-{first:06d}", part))
     config = {
         "settings": [setting._asdict() for setting in settings],
         "games": games,
@@ -236,19 +233,26 @@ def simulate_settings(
     unfinished = find_unfinished(runs, "tq simulate", config, seed=seed, data=data)
     with start_run(runs, "tq simulate", config, seed=seed, data=data, resume=unfinished) as run:
         read = table_alone(table, run.path / "table")
-        with showing_progress(output, "games", len(tasks)) as on_progress:
+        reads = {"table": read} | {name: path.resolve() for name, path in files.items() if path and name != "secrets"}
+        places = {"labels": None, "words": words or None} | {name: str(path) for name, path in reads.items()}
+        with showing_progress(output, "games", len(parts)) as show:
+
+            def on_progress(event: Progress) -> None:
+                raise_if_final(event.error)
+                show(event)
+
             report = run_tasks(
                 play_part,
-                [Task(key, {"table": str(read), **part}) for key, part in tasks],
+                [Task(key, {**part, "marks": {"words": words, **data}}, places) for key, part in parts.items()],
                 store=run.path / "parts",
                 engine=engine or LocalProcesses(0),
-                reads=[path for path in (read, labels, place) if path],
+                reads=list(reads.values()),
                 on_progress=on_progress,
             )
-        parts = iter(require_all(report))
+        values = iter(require_all(report))
         results = []
         for setting in settings:
-            found = [round_ for _ in range(0, size, per_shard) for round_ in next(parts)["found_in"]]
+            found = [round_ for _ in range(0, size, per_shard) for round_ in next(values)["found_in"]]
             result = _result(setting, played, found, rounds, list_of_words, drawn=games > 0, known=known)
             run.log(
                 {"find_rate": result.summary.find_rate, "mean_reward": result.summary.mean_reward}, **setting._asdict()

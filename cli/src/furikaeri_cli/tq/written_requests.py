@@ -3,50 +3,76 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from furikaeri_cli.output import Output
 from furikaeri_common.errors import WorkError
 
 if TYPE_CHECKING:
+    from furikaeri_common.models.config import ModelConfig
     from furikaeri_common.runs import Run
     from furikaeri_common.task_store import Function
-    from furikaeri_common.tasks import Engine, Progress, Task, TaskReport
+    from furikaeri_common.tasks import Engine, Progress, Task
+    from twenty_questions.writers import KnownWriter
 
-__all__ = ["PARTS", "asking_for_texts"]
+__all__ = ["PARTS", "Asked", "asking_for_texts"]
 
 PARTS = "parts"
 """The folder of a run that keeps what the model wrote."""
+
+
+class _How(Protocol):
+    @property
+    def num_tasks(self) -> int: ...
+
+
+class Asked(NamedTuple):
+    """What came of the requests.
+
+    Attributes:
+        run: which goes on while the rest is done.
+        name: the model's, as reports call it.
+        values: of all shards, in order.
+        is_new: whether any of them was made now.
+    """
+
+    run: Run
+    name: str
+    values: list[Any]
+    is_new: bool
 
 
 @contextlib.contextmanager
 def asking_for_texts(
     command: str,
     write: Function,
-    tasks: Sequence[Task],
+    tasks_for: Callable[[KnownWriter], Sequence[Task]],
+    how: _How,
+    model: ModelConfig,
     *,
-    record: Mapping[str, object],
     data: Mapping[str, str],
     seed: int,
     runs: Path,
-    reads: Sequence[Path],
     engine: Engine,
     output: Output,
-) -> Iterator[tuple[Run, TaskReport]]:
+) -> Iterator[Asked]:
     """Make the requests that are missing, and give the run and what came of all of them for the rest of its work.
 
+    An earlier run of the same command, settings, model, seed and data is taken up, wherever the model's server is now.
+    One that is done tells what the model is, so that nobody need be asked.
+
     Args:
-        command: whose run it is; an earlier run of the same command, record, seed and data is taken up.
+        command: whose run it is.
         write: makes one shard of requests.
-        tasks: the shards.
-        record: what the run is known by, as `start_run` takes it.
+        tasks_for: returns the shards for a model that is known.
+        how: the model is asked; JSON can hold it.
+        model: which one.
         data: what was read, by its fingerprint.
         seed: of everything random.
         runs: where runs are kept.
-        reads: files and folders that the shards name.
-        engine: whose workers ask, each with the model.
+        engine: whose workers ask; they open the model once.
         output: who is told of progress.
 
     Raises:
@@ -54,25 +80,52 @@ def asking_for_texts(
         WorkError: if a shard fails at every attempt.
     """
     from furikaeri_cli.progress import showing_progress
+    from furikaeri_common.asking_workers import kept_workers
+    from furikaeri_common.documents import jsonable
+    from furikaeri_common.models.config import how_reached, what_decides
     from furikaeri_common.runs import find_earlier, start_run
-    from furikaeri_common.tasks import run_tasks
-    from twenty_questions.asking_workers import require_accepted
+    from furikaeri_common.tasks import raise_if_final, run_tasks
+    from twenty_questions.writers import known_writer
 
-    earlier = find_earlier(runs, command, record, seed=seed, data=data)
-    with start_run(runs, command, record, seed=seed, data=data, resume=earlier) as run:
-        with showing_progress(output, "requests", len(tasks)) as show:
+    settings = {"how": jsonable(how), "model": jsonable(what_decides(model))}
+    with contextlib.ExitStack() as workers:
+        kept = workers.enter_context(kept_workers(engine, how.num_tasks))
+        writer = _told_before(model, command, settings, seed, data, runs) or known_writer(model, runs, kept)
+        tasks = tasks_for(writer)
+        record = {**settings, "name": writer.name, "identity": writer.identity}
+        earlier = find_earlier(runs, command, record, seed=seed, data=data)
+        with start_run(runs, command, record, seed=seed, data=data, resume=earlier) as run:
+            with showing_progress(output, "requests", len(tasks)) as show:
 
-            def on_progress(event: Progress) -> None:
-                require_accepted(event.error)
-                show(event)
+                def on_progress(event: Progress) -> None:
+                    raise_if_final(event.error)
+                    show(event)
 
-            report = run_tasks(
-                write, tasks, store=run.path / PARTS, engine=engine, reads=reads, on_progress=on_progress
-            )
-        if report.failures:
-            raise WorkError(
-                f"{len(report.failures)} of {len(tasks)} shards of requests failed, the first: "
-                f"{report.failures[0].error}",
-                fix="Run the same command again to ask only for what is missing",
-            )
-        yield run, report
+                report = run_tasks(
+                    write, tasks, store=run.path / PARTS, engine=kept, reads=writer.reads, on_progress=on_progress
+                )
+            workers.close()
+            if model.base_url and report.reused < len(tasks):
+                run.log(how_reached(model))
+            if report.failures:
+                raise WorkError(
+                    f"{len(report.failures)} of {len(tasks)} shards of requests failed, the first: "
+                    f"{report.failures[0].error}",
+                    fix="Run the same command again to ask only for what is missing",
+                )
+            yield Asked(run, writer.name, report.values, report.reused < len(tasks))
+
+
+def _told_before(
+    model: ModelConfig, command: str, settings: Mapping[str, Any], seed: int, data: Mapping[str, str], runs: Path
+) -> KnownWriter | None:
+    """Return what the model is by the newest run that did all of this before; None without one."""
+    from furikaeri_common.records import list_runs
+    from twenty_questions.writers import placed_writer
+
+    for run in reversed(list_runs(runs)[0]):
+        told = {name: run.config.get(name) for name in settings}
+        same = (run.command, told, run.seed, run.data) == (command, settings, seed, data)
+        if same and run.status == "done":
+            return placed_writer(model, run.config["name"], run.config["identity"])
+    return None

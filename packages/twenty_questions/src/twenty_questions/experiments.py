@@ -229,7 +229,8 @@ def outcome_of(inputs: Mapping[str, Any], partner: Partner | None = None) -> Out
 
     Args:
         inputs: table (folder), labels (file or None), words (a name that `named_words` knows, or None), words_prior,
-            strategy, partner, noise, secrets (the names of each), first, rounds, seed.
+            strategy, partner, noise, secrets (the names of each), first, rounds, seed. The first three are places of
+            the task, and what they hold is told by others of its inputs, which are not used.
         partner: who answers, before the noise; None: the one that `inputs` names.
     """
     table = _opened(inputs["table"])

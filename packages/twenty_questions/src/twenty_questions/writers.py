@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from furikaeri_common.asking_workers import ask_worker, kept_workers, naming_the_machine
 from furikaeri_common.configs import config_from
 from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models import writing
 from furikaeri_common.models.config import ModelConfig, Writer
-from furikaeri_common.tasks import Engine
-from twenty_questions.asking_workers import ask_worker, naming_the_machine
-from twenty_questions.model_files import files_of, with_absolute_files
+from furikaeri_common.task_store import Function
+from furikaeri_common.tasks import Engine, Progress, Task, raise_if_final, require_all, run_tasks
+from twenty_questions.labelling.model_files import files_of, with_absolute_files
 
-__all__ = ["KnownWriter", "find_writer", "known_writer", "let_writer_go", "writer_for"]
+__all__ = ["KnownWriter", "find_writer", "known_writer", "let_writer_go", "placed_writer", "writer_for", "written"]
 
 
 class KnownWriter(NamedTuple):
@@ -47,12 +48,63 @@ def known_writer(model: ModelConfig, folder: Path, engine: Engine) -> KnownWrite
         InputError: if the model cannot be used there.
         WorkError: if it does not fit, or its server fails.
     """
-    placed, reads = with_absolute_files(model), list(files_of(model).values())
     if engine == LocalProcesses(0):
-        writer = _opened(placed)
-        return KnownWriter(writer.name, jsonable(writer.identity), placed, reads)
-    told = ask_worker(find_writer, {"model": jsonable(placed)}, folder=folder / ".asking", engine=engine, reads=reads)
-    return KnownWriter(told["name"], told["identity"], placed, reads)
+        writer = _opened(with_absolute_files(model))
+        return placed_writer(model, writer.name, jsonable(writer.identity))
+    told = ask_worker(
+        find_writer,
+        {"model": jsonable(with_absolute_files(model))},
+        folder=folder / ".asking",
+        engine=engine,
+        reads=list(files_of(model).values()),
+    )
+    return placed_writer(model, told["name"], told["identity"])
+
+
+def placed_writer(model: ModelConfig, name: str, identity: Mapping[str, Any]) -> KnownWriter:
+    """Return a model of which it is known what it is, and where its files are on this machine."""
+    return KnownWriter(name, identity, with_absolute_files(model), list(files_of(model).values()))
+
+
+def written(
+    write: Function,
+    tasks_for: Callable[[KnownWriter], Sequence[Task]],
+    model: ModelConfig,
+    *,
+    most: int,
+    store: Path,
+    engine: Engine,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> tuple[KnownWriter, list[Any]]:
+    """Have a model write, and return it with the values of all tasks, in order.
+
+    Args:
+        write: the tasks' function; it opens the model by `writer_for`.
+        tasks_for: returns the tasks for a model that is known.
+        model: which one.
+        most: how many tasks there are at most.
+        store: the folder that keeps what is written.
+        engine: whose workers write; they open the model once.
+        on_progress: called after every step.
+
+    Raises:
+        InputError: if the model cannot be used there.
+        WorkError: if it does not fit, its server fails, or a task fails at every attempt.
+    """
+
+    def tell(progress: Progress) -> None:
+        raise_if_final(progress.error)
+        if on_progress is not None:
+            on_progress(progress)
+
+    try:
+        with kept_workers(engine, most) as kept:
+            writer = known_writer(model, store, kept)
+            tasks = tasks_for(writer)
+            report = run_tasks(write, tasks, store=store, engine=kept, reads=writer.reads, on_progress=tell)
+        return writer, require_all(report)
+    finally:
+        let_writer_go()
 
 
 def find_writer(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:

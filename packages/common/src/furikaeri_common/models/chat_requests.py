@@ -59,6 +59,7 @@ class ChatRequests:
         stop: threading.Event,
         *,
         at: Server | None = None,
+        attempts: int = 0,
     ) -> Reply:
         """Return the answer to a request.
 
@@ -68,6 +69,7 @@ class ChatRequests:
             batch: the requests that belong together.
             stop: when set, nothing more is sent.
             at: the one server that may be asked; None: any.
+            attempts: how often it is tried; 0: as the configuration says.
 
         Raises:
             InputError: if no server is there, knows no such model, or refuses the key.
@@ -80,9 +82,9 @@ class ChatRequests:
         def whether_to_try_again(error: Exception) -> bool | float:
             return whether_again(error, reached=self._pool.was_reached if at is None else at.client.reached)
 
-        attempts = stamina.retry_context(
+        tries = stamina.retry_context(
             on=whether_to_try_again,
-            attempts=self._config.attempts,
+            attempts=attempts or self._config.attempts,
             timeout=None,
             wait_initial=_FIRST_WAIT,
             wait_max=_LONGEST_WAIT,
@@ -90,7 +92,7 @@ class ChatRequests:
         )
         request = _Request(next(self._numbers), body, batch, at)
         try:
-            for attempt in attempts:
+            for attempt in tries:
                 with attempt:
                     request.failures.clear()
                     request.tries += 1

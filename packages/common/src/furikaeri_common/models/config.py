@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, Protocol, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
-__all__ = ["Addresses", "Conversation", "Message", "ModelConfig", "Weights", "Writer", "model_part"]
+__all__ = [
+    "Addresses",
+    "Conversation",
+    "Message",
+    "ModelConfig",
+    "Weights",
+    "Writer",
+    "how_reached",
+    "model_part",
+    "what_decides",
+]
+
+_REACHING = (
+    "base_url",
+    "api_key_variable",
+    "concurrency",
+    "timeout",
+    "attempts",
+    "requests_per_minute",
+    "price_in",
+    "price_out",
+)
 
 Addresses: TypeAlias = str | tuple[str, ...]
 """One server's address, or several; "" or none for a model in this process."""
@@ -88,6 +109,24 @@ def _addresses_in(base_url: str | Sequence[str]) -> tuple[str, ...]:
 def model_part(config: ModelConfig) -> ModelConfig:
     """Return a configuration that says more as one of the model alone."""
     return ModelConfig(**{field.name: getattr(config, field.name) for field in fields(ModelConfig)})
+
+
+Config = TypeVar("Config", bound=ModelConfig)
+
+
+def what_decides(config: Config) -> Config:
+    """Return a configuration that tells what a model says from what others say, whatever way it is reached.
+
+    The settings by which a server is reached have their defaults, but for whether there is a server: `base_url` is then
+    "server".
+    """
+    usual: dict[str, Any] = {field.name: field.default for field in fields(ModelConfig) if field.name in _REACHING}
+    return replace(config, **{**usual, "base_url": "server" if config.base_url else ""})
+
+
+def how_reached(config: ModelConfig) -> dict[str, Any]:
+    """Return the settings that `what_decides` leaves out, by name; none for a model in this process."""
+    return {name: getattr(config, name) for name in _REACHING} if config.base_url else {}
 
 
 class Writer(Protocol):

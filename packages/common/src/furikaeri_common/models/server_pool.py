@@ -1,7 +1,8 @@
 """Servers that share requests: who has how many, who is set aside, and who is back.
 
-A server is set aside when nobody answers at its address, or when `_FAILURES` different requests failed there with no
-success between. A thread then looks now and then, with growing pauses, whether it says anything again; if so it gets
+A server is set aside when nobody answers at its address, when `_FAILURES` different requests failed there with no
+success between, when it refuses the key or the model though it took them before, and when it gives something else than
+the others. A thread then looks now and then, with growing pauses, whether it says anything again; if so it gets
 one request at a time until one succeeds. A server that is alone is never set aside.
 """
 
@@ -188,7 +189,8 @@ class ServerPool:
         return f"{server.client.url} {why}; " + ("its requests go to the others" if left else "no server is left")
 
     def _say(self, note: str) -> None:
-        if note and self._tell is not None:
+        # What fails when the connections are let go tells nothing of the server.
+        if note and self._tell is not None and not self._closed.is_set():
             self._tell(note)
 
     def _watch(self, server: Server) -> None:

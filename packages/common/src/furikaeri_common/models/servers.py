@@ -192,15 +192,14 @@ class ChatServer:
 
     def _decide(self, conversation: Conversation) -> int:
         """Return how many of the likeliest tokens to ask for: as many as each server gives; 0 for none."""
-        servers = self._pool.servers
-        found = run_side_by_side(
-            lambda number, stop: self._found_at(servers[number], conversation, stop),
-            len(servers),
-            concurrency=len(servers),
-        )
-        given = {server: one for server, one in zip(servers, found, strict=True) if isinstance(one, int)}
+        # Where one server hangs, the others need not wait for it; where all fail, there is nothing better to do.
+        found = {} if self._pool.is_single else self._found(conversation, attempts=1)
+        given = {server: one for server, one in found.items() if isinstance(one, int)}
         if not given:
-            failures = {server: one for server, one in zip(servers, found, strict=True) if isinstance(one, Exception)}
+            found = self._found(conversation, attempts=self._config.attempts)
+            given = {server: one for server, one in found.items() if isinstance(one, int)}
+        if not given:
+            failures = {server: one for server, one in found.items() if isinstance(one, Exception)}
             raise self._requests.explained(failures, position=0) from next(iter(failures.values()))
         with_some = [server.client.url for server in given if given[server]]
         without = [server.client.url for server in given if not given[server]]
@@ -214,13 +213,25 @@ class ChatServer:
             server.is_alike = True
         return min(given.values())
 
-    def _found_at(self, server: Server, conversation: Conversation, stop: threading.Event) -> int | Exception:
+    def _found(self, conversation: Conversation, *, attempts: int) -> dict[Server, int | Exception]:
+        """Return what `_found_at` finds at each server."""
+        servers = self._pool.servers
+        found = run_side_by_side(
+            lambda number, stop: self._found_at(servers[number], conversation, stop, attempts),
+            len(servers),
+            concurrency=len(servers),
+        )
+        return dict(zip(servers, found, strict=True))
+
+    def _found_at(
+        self, server: Server, conversation: Conversation, stop: threading.Event, attempts: int
+    ) -> int | Exception:
         """Return how many of the likeliest tokens a server gives; or why it failed, where others may yet do."""
         batch = Batch(1)
         for alternatives in _ALTERNATIVES:
             try:
                 wish = self._first_token(conversation, alternatives)
-                reply = self._requests.ask(0, wish, batch, stop, at=server)
+                reply = self._requests.ask(0, wish, batch, stop, at=server, attempts=attempts)
             except FurikaeriError as error:
                 cause = error.__cause__
                 if refused_as_wrong(cause):
@@ -233,7 +244,7 @@ class ChatServer:
                 return alternatives if reply.first_token is not None else 0
         # Was it the wish that was refused, or the conversation? Asked as answers are drawn: some models that reason
         # refuse to write a single token, or at another temperature.
-        self._requests.ask(0, self._body(conversation, 16, 1.0), batch, stop, at=server)
+        self._requests.ask(0, self._body(conversation, 16, 1.0), batch, stop, at=server, attempts=attempts)
         return 0
 
     def _first_token(self, conversation: Conversation, alternatives: int) -> dict[str, Any]:

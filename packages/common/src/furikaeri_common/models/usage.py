@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from furikaeri_common.documents import jsonable
 
-__all__ = ["Meter", "Usage", "requests_by_server", "summed_usage", "usage_of"]
+__all__ = ["Meter", "Usage", "requests_by_server", "summed_usage", "usage_of", "usage_since"]
 
 _BY_SERVER = "requests to "
 
@@ -98,6 +98,11 @@ def usage_of(asked: object) -> dict[str, float]:
     counted = jsonable(getattr(asked, "usage", None)) or {}
     by_server = {_BY_SERVER + server: count for server, count in counted.get("by_server", {}).items()}
     return {name: value for name, value in counted.items() if type(value) in (int, float)} | by_server
+
+
+def usage_since(asked: object, before: Mapping[str, float]) -> dict[str, float]:
+    """Return what was counted since `usage_of` gave the counts before, to 9 decimals, beyond which there is noise."""
+    return {name: round(value - before.get(name, 0), 9) for name, value in usage_of(asked).items()}
 
 
 def requests_by_server(usage: Mapping[str, float]) -> dict[str, int]:

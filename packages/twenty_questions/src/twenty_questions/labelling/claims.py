@@ -1,28 +1,84 @@
 """Which process is at work on what (io): claim files, so that several processes share one folder's work.
 
 A claim is a file that appears or does not, and names its process. One of a process that no longer runs is taken over;
-one of another machine, which cannot be asked, after an hour. A claim saves work and guards nothing: if two processes
-ever do the same shard, both write the same bytes.
+one of another machine, which cannot be asked, when its process has not touched it for an hour, as it does now and then
+while it holds it. A claim saves work and guards nothing: if two processes ever do the same shard, both write the same
+bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from furikaeri_common.errors import WorkError
+from furikaeri_common.errors import full_disk
 from furikaeri_common.processes import identity_from, is_alive, this_process
 
-__all__ = ["FOREIGN_CLAIM_SECONDS", "claimed", "is_claimed"]
+__all__ = ["FOREIGN_CLAIM_SECONDS", "Claims", "claimed", "claiming", "is_claimed"]
 
 FOREIGN_CLAIM_SECONDS = 3600.0
+_TOUCH_SECONDS = 300.0
 _UNREADABLE_CLAIM_SECONDS = 10.0
+
+
+class Claims:
+    """Claims that this process holds; see `claiming`."""
+
+    def __init__(self) -> None:
+        self._held: dict[Path, None] = {}
+
+    def take(self, path: Path) -> bool:
+        """Take a claim; gives False where a living process has it.
+
+        Raises:
+            WorkError: if the disk is full.
+        """
+        if not (_take(path) or (_remove_stale(path) and _take(path))):
+            return False
+        self._held[path] = None
+        return True
+
+    def let_go(self, path: Path) -> None:
+        """Let a claim go that is held."""
+        del self._held[path]
+        path.unlink(missing_ok=True)
+
+    def let_all_go(self) -> None:
+        """Let all claims go that are held."""
+        for path in list(self._held):
+            self.let_go(path)
+
+    def touch(self) -> None:
+        """Show other machines that this process still holds what it holds."""
+        for path in list(self._held):
+            with contextlib.suppress(OSError):  # let go meanwhile
+                os.utime(path)
+
+
+@contextlib.contextmanager
+def claiming() -> Iterator[Claims]:
+    """Give claims that may be taken while the block lasts; they are touched until they are let go, by its end at last.
+
+    Touched by a thread, for a shard may take hours, and so may the way to its turn.
+    """
+    claims, ended = Claims(), threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(_TOUCH_SECONDS):
+            claims.touch()
+
+    threading.Thread(target=touch, daemon=True, name="claims").start()
+    try:
+        yield claims
+    finally:
+        ended.set()
+        claims.let_all_go()
 
 
 @contextlib.contextmanager
@@ -32,12 +88,8 @@ def claimed(path: Path) -> Iterator[bool]:
     Raises:
         WorkError: if the disk is full.
     """
-    held = _take(path) or (_remove_stale(path) and _take(path))
-    try:
-        yield held
-    finally:
-        if held:
-            path.unlink(missing_ok=True)
+    with claiming() as claims:
+        yield claims.take(path)
 
 
 def is_claimed(path: Path) -> bool:
@@ -51,20 +103,14 @@ def _take(path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise _told(path, error) from error
+        raise full_disk(path.parent, error) or error from error
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(json.dumps(this_process()._asdict()).encode())
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise _told(path, error) from error
+        raise full_disk(path.parent, error) or error from error
     return True
-
-
-def _told(path: Path, error: OSError) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return WorkError(f"{path.parent}: the disk is full", fix="Free some space and run the same command again")
-    return error
 
 
 def _remove_stale(path: Path) -> bool:

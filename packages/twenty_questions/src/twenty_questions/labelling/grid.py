@@ -71,7 +71,7 @@ class Elsewhere:
 
     Attributes:
         function: `module:name` of what is called with the settings as a mapping, and returns a `Labeller`.
-        settings: JSON values.
+        settings: JSON values; what they decide of the labels is in the source's own settings.
         files: further settings that name files, by absolute paths: what gives other machines copies changes them.
     """
 

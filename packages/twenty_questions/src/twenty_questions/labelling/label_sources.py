@@ -7,27 +7,14 @@ from pathlib import Path
 
 from furikaeri_common.artifacts import sha256_of
 from furikaeri_common.documents import jsonable
+from furikaeri_common.models.config import what_decides
 from furikaeri_common.models.places import find_model
 from twenty_questions.labelling.grid import Elsewhere, LabelSource
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.model_files import files_of
 from twenty_questions.labelling.prompts import read_prompt
-from twenty_questions.model_files import files_of
 
 __all__ = ["source_of"]
-
-_DECIDE = (
-    "model",
-    "base_url",
-    "weights",
-    "device",
-    "dtype",
-    "definitions",
-    "centring",
-    "samples",
-    "yes_words",
-    "no_words",
-)
-
 
 _OPENER = "twenty_questions.labelling.opening:labeller_of"
 
@@ -37,8 +24,8 @@ def source_of(
 ) -> LabelSource:
     """Return a source that opens a configured labeller.
 
-    Its settings are what decides labels: the prompt by its content and not by its name, and nothing of how a server is
-    reached.
+    Its settings are what decides labels: the prompt and the leanings by their content and not by their names, and
+    nothing of how a server is reached.
 
     Args:
         config: the model and how it is asked.
@@ -48,7 +35,7 @@ def source_of(
     Raises:
         InputError: if there is no such prompt, no such file of leanings, or no such model on this machine.
     """
-    settings = {name: jsonable(getattr(config, name)) for name in _DECIDE}
+    settings = jsonable(what_decides(config))
     settings["prompt"] = jsonable(read_prompt(config.prompt))
     settings["leanings"] = sha256_of(Path(config.leanings).expanduser()) if config.leanings else None
     if is_here and not config.base_url:

@@ -1,8 +1,8 @@
 """One shard labelled wherever a worker is (io): tasks for the task engine (see `furikaeri_common.tasks`).
 
-What is the same for all shards of a labeller, the texts above all, is a file that the tasks read; what they are given
-is its place, where the model's own files are, what the labeller must be, and the shard's number. A worker keeps its
-labeller from task to task.
+What is the same for all shards, the texts above all, is a file that the tasks read; what they are given is its digest,
+the shard's number and what the labeller must be, and, as places, where that file is and how the labeller is opened. A
+worker keeps its labeller from task to task.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.artifacts import map_tensor, sha256_of, write_json, write_tensors
+from furikaeri_common.asking_workers import naming_the_machine
 from furikaeri_common.documents import fingerprint, jsonable
 from furikaeri_common.errors import InputError, WorkError
-from furikaeri_common.models.usage import usage_of
+from furikaeri_common.models.usage import usage_of, usage_since
 from furikaeri_common.task_store import find_function
 from furikaeri_common.tasks import Task
-from twenty_questions.asking_workers import naming_the_machine
 from twenty_questions.labelling.grid import Elsewhere, PairGrid
 from twenty_questions.labelling.labeller import Labeller
 from twenty_questions.labelling.shard_work import checked, one_line
 
 __all__ = [
     "LabellingError",
-    "finding_inputs",
     "label_shard",
     "let_go",
+    "opening_task",
     "p_yes_in",
     "shard_task",
     "write_common",
@@ -47,21 +47,15 @@ class LabellingError(WorkError):
     """The labeller failed on a shard, and not the machine under it."""
 
 
-def write_common(path: Path, elsewhere: Elsewhere, grid: PairGrid) -> str:
-    """Write what is the same for all shards of a labeller, and return its digest."""
-    common = {
-        "function": elsewhere.function,
-        "settings": jsonable(elsewhere.settings),
-        "keywords": list(grid.keywords),
-        "questions": list(grid.questions),
-        "per_shard": grid.per_shard,
-    }
+def write_common(path: Path, grid: PairGrid) -> str:
+    """Write what is the same for all shards, and return its digest."""
+    common = {"keywords": list(grid.keywords), "questions": list(grid.questions), "per_shard": grid.per_shard}
     write_json(path, common)
     return sha256_of(path)
 
 
-def finding_inputs(common: Path, digest: str, elsewhere: Elsewhere) -> dict[str, Any]:
-    """Return what `label_shard` gets that is to label nothing, and to tell what the labeller is.
+def opening_task(common: Path, digest: str, elsewhere: Elsewhere) -> Task:
+    """Return a task for `label_shard` that labels nothing, and tells what the labeller is.
 
     Args:
         common: the absolute path of what `write_common` wrote.
@@ -69,19 +63,23 @@ def finding_inputs(common: Path, digest: str, elsewhere: Elsewhere) -> dict[str,
         elsewhere: how the labeller is opened.
     """
     files = {setting: str(path) for setting, path in elsewhere.files.items()}
-    return {"common": str(common), "digest": digest, "files": files}
+    settings = {**jsonable(elsewhere.settings), **files}
+    return Task(
+        "opening", {"digest": digest}, {"common": str(common), "opens": elsewhere.function, "settings": settings}
+    )
 
 
-def shard_task(shard: int, finding: Mapping[str, Any], model: str, identity: Mapping[str, Any]) -> Task:
+def shard_task(shard: int, opening: Task, model: str, identity: Mapping[str, Any]) -> Task:
     """Return a shard as a task for `label_shard`.
 
     Args:
         shard: its number.
-        finding: of `finding_inputs`.
+        opening: of `opening_task`.
         model: what the labeller must be called.
         identity: what it must be.
     """
-    return Task(f"{shard:06d}", {**finding, "shard": shard, "model": model, "identity": jsonable(identity)})
+    labelled = {"shard": shard, "model": model, "identity": jsonable(identity)}
+    return Task(f"{shard:06d}", {**opening.inputs, **labelled}, opening.places)
 
 
 def label_shard(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -96,12 +94,12 @@ def label_shard(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         LabellingError: if the labeller fails.
         WorkError: if the labeller does not open, or what all shards have in common cannot be read.
     """
-    common, grid = _common(inputs["common"], inputs["digest"])
     with naming_the_machine():
-        labeller = _opened(common["function"], {**common["settings"], **inputs["files"]})
+        labeller = _opened(inputs["opens"], inputs["settings"])
         if "shard" not in inputs:
             return {"model": labeller.name, "identity": jsonable(labeller.identity)}
         _require_same(labeller, inputs["model"], inputs["identity"])
+    grid = _common(inputs["common"], inputs["digest"])
     began, asked = time.monotonic(), usage_of(labeller)
     try:
         given = labeller.label(grid.keywords_of(inputs["shard"]), grid.questions)
@@ -110,7 +108,7 @@ def label_shard(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         raise
     except Exception as error:
         raise LabellingError(one_line(error)) from error
-    usage = {name: value - asked.get(name, 0) for name, value in usage_of(labeller).items()}
+    usage = usage_since(labeller, asked)
     write_tensors(folder / _P_YES, {"p_yes": p_yes})
     return {"seconds": time.monotonic() - began, "usage": usage}
 
@@ -160,7 +158,7 @@ def _require_same(labeller: Labeller, model: str, expected: Mapping[str, Any]) -
 
 
 @lru_cache(maxsize=1)
-def _common(path: str, digest: str) -> tuple[dict[str, Any], PairGrid]:
+def _common(path: str, digest: str) -> PairGrid:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -168,7 +166,6 @@ def _common(path: str, digest: str) -> tuple[dict[str, Any], PairGrid]:
     if hashlib.sha256(content).hexdigest() != digest:
         raise WorkError(f"{path}: is damaged, or has changed")
     common = json.loads(content)
-    grid = PairGrid(
+    return PairGrid(
         keywords=tuple(common["keywords"]), questions=tuple(common["questions"]), per_shard=common["per_shard"]
     )
-    return common, grid

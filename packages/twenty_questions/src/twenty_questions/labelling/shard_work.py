@@ -27,10 +27,9 @@ __all__ = [
     "begin",
     "checked",
     "enter",
-    "failed",
+    "fail",
     "give_up",
     "has_free_shards",
-    "is_given_up",
     "one_line",
     "require_distinct_names",
     "settle",
@@ -38,7 +37,7 @@ __all__ = [
 ]
 
 GIVE_UP_AFTER = 5
-"""Shards on which one labeller failed with no success between, after which the rest of its shards is not tried."""
+"""Shards on which one labeller failed, each after the other, with no success between: the rest is not tried then."""
 
 
 class Call(NamedTuple):
@@ -144,20 +143,33 @@ def checked(p_yes: NDArray[np.float32], grid: PairGrid, shard: int) -> NDArray[n
     return given
 
 
-def is_given_up(work: Work, shard: int) -> bool:
-    """Count a shard on which the labeller failed, and return whether that is one too many in a row."""
-    work.failed_in_a_row.add(shard)
-    return len(work.failed_in_a_row) >= GIVE_UP_AFTER
+def fail(
+    call: Call, work: Work, shard: int, error: str, *, comes_again: bool, at_once: int = 1, is_lost: bool = False
+) -> bool:
+    """Count and tell a failed attempt, and return whether to go on; if not, the labeller is given up.
 
-
-def failed(call: Call, work: Work, shard: int, error: str, *, comes_again: bool) -> None:
-    """Tell of a failed attempt, the last one unless the shard comes again."""
+    Args:
+        call: of which this is a part.
+        work: the labeller's.
+        shard: on which it failed.
+        error: how, in one line.
+        comes_again: whether the shard is tried again.
+        at_once: shards under way at once, at least 1: one pause of a server fails them all.
+        is_lost: whether the machine was lost, which says nothing against the labeller.
+    """
+    work.attempts[shard] += 1
+    if not is_lost:
+        work.failed_in_a_row.add(shard)
+        if len(work.failed_in_a_row) >= GIVE_UP_AFTER + at_once - 1:
+            give_up(call, work, error)
+            return False
     if comes_again:
         call.tell("retried", work.name, shard, error)
-        return
+        return True
     work.pending.remove(shard)
     call.failures.append(ShardFailure(work.name, shard, call.grid.keywords_of(shard), work.attempts[shard], error))
     call.tell("failed", work.name, shard, error)
+    return True
 
 
 def give_up(call: Call, work: Work, error: str) -> None:

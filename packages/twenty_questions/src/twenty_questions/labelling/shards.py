@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from furikaeri_common.errors import InputError, WorkError
-from furikaeri_common.models.usage import usage_of
+from furikaeri_common.models.usage import usage_of, usage_since
 from furikaeri_common.tasks import Engine
 from twenty_questions.labelling.claims import claimed
 from twenty_questions.labelling.grid import LabelSource, PairGrid
@@ -31,15 +31,14 @@ from twenty_questions.labelling.shard_work import (
     begin,
     checked,
     enter,
-    failed,
+    fail,
     give_up,
     has_free_shards,
-    is_given_up,
     one_line,
     require_distinct_names,
     settle,
 )
-from twenty_questions.labelling.shards_elsewhere import Workers, label_elsewhere
+from twenty_questions.labelling.shards_elsewhere import Workers, label_elsewhere, sweep
 
 __all__ = ["GIVE_UP_AFTER", "label_pairs"]
 
@@ -59,7 +58,8 @@ def label_pairs(
     """Label every pair with every source, but for what is in the folder already.
 
     A shard whose labeller fails is tried again `retries` times, after the others; then it is reported and the others
-    go on. A labeller that fails on `GIVE_UP_AFTER` shards in a row, or cannot be reached to begin with, is set aside.
+    go on. A labeller that fails on `GIVE_UP_AFTER` shards in a row, or cannot be reached to begin with, is set aside;
+    workers may fail together, so that of n at once n - 1 more must.
 
     Args:
         grid: what is labelled.
@@ -104,6 +104,7 @@ def label_pairs(
             time.sleep(_POLL_SECONDS)
         waiting = not moved
     require_distinct_names(works)
+    sweep(call, works)
     stores = tuple(work.store for work in works)
     return LabelReport(stores, tuple(call.failures), call.tell.labelled, call.tell.seconds, dict(call.tell.usage))
 
@@ -159,13 +160,7 @@ def _label_shard(call: Call, work: Work, labeller: Labeller, shard: int) -> bool
         except InputError:
             raise
         except Exception as error:
-            work.attempts[shard] += 1
-            if is_given_up(work, shard):
-                give_up(call, work, one_line(error))
-                return False
-            comes_again = work.attempts[shard] <= call.retries
-            failed(call, work, shard, one_line(error), comes_again=comes_again)
-            return comes_again
-        usage = {name: value - asked.get(name, 0) for name, value in usage_of(labeller).items()}
-        settle(call, work, shard, p_yes, time.monotonic() - began, usage)
+            comes_again = work.attempts[shard] < call.retries
+            return fail(call, work, shard, one_line(error), comes_again=comes_again) and comes_again
+        settle(call, work, shard, p_yes, time.monotonic() - began, usage_since(labeller, asked))
     return False

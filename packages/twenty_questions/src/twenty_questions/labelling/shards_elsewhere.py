@@ -13,25 +13,24 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from furikaeri_common.documents import fingerprint, jsonable
+from furikaeri_common.asking_workers import ask_worker, kept_workers, slots_of
+from furikaeri_common.documents import fingerprint
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.task_store import fingerprint_of_task, name_of, read_stored
-from furikaeri_common.tasks import Engine, Progress, Task, run_tasks
-from twenty_questions.asking_workers import ask_worker, require_accepted
-from twenty_questions.kept_workers import kept_workers
-from twenty_questions.labelling.claims import claimed, is_claimed
+from furikaeri_common.tasks import Engine, Progress, Task, raise_if_final, run_tasks
+from twenty_questions.labelling.claims import Claims, claiming, is_claimed
 from twenty_questions.labelling.grid import Elsewhere
 from twenty_questions.labelling.shard_store import ShardStore
 from twenty_questions.labelling.shard_tasks import (
     LabellingError,
-    finding_inputs,
     label_shard,
     let_go,
+    opening_task,
     p_yes_in,
     shard_task,
     write_common,
@@ -40,15 +39,14 @@ from twenty_questions.labelling.shard_work import (
     Call,
     Work,
     enter,
-    failed,
+    fail,
     give_up,
-    is_given_up,
     one_line,
     require_distinct_names,
     settle,
 )
 
-__all__ = ["Workers", "label_elsewhere"]
+__all__ = ["Workers", "label_elsewhere", "sweep"]
 
 _FOLDER = ".tasks"
 _VERSION = "1"
@@ -65,7 +63,7 @@ class Workers(NamedTuple):
 
 
 class _GivenUp(Exception):
-    """The labeller failed too often in a row; holds the last error."""
+    """The labeller failed too often in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +73,15 @@ class _Order:
     Attributes:
         workers: who they are.
         retries: how often a failed task is tried again.
-        common: the file of what is the same for all shards.
         done: the folder of finished tasks.
-        finding: the inputs of the task that opens the labeller.
-        reads: the files that all tasks read.
+        opening: the task that opens the labeller.
+        reads: the files that all tasks read, first that of what is the same for all shards.
     """
 
     workers: Workers
     retries: int
-    common: Path
     done: Path
-    finding: dict[str, Any]
+    opening: Task
     reads: list[Path]
 
 
@@ -106,46 +102,61 @@ def label_elsewhere(call: Call, work: Work, works: Sequence[Work], workers: Work
     if elsewhere is None:
         raise ValueError(f"expected a source that can be opened elsewhere, got {work.source.name!r}")
     call.tell("opening", work.name)
-    done = _folder(call, work, elsewhere)
+    done = _folder(call, work)
+    _make(done.parent)
     try:
-        with _using(done), kept_workers(workers.engine, len(work.pending)) as engine:
+        # Where the labeller is another than before, all shards are to be labelled.
+        with claiming() as claims, kept_workers(workers.engine, call.grid.num_shards) as engine:
+            claims.take(done.with_name(f".{done.name}.{os.getpid()}.claim"))
             order = _order(call, elsewhere, done, Workers(engine, workers.threads))
             found = _found(call, work, order)
             if found is not None:
                 store = enter(call, work, found["model"], found["identity"])
                 require_distinct_names(works)
-                _label(call, work, store, order)
+                _label(call, work, store, order, claims)
     finally:
         let_go()
-    if not work.pending and not any(map(is_claimed, done.parent.glob(f".{done.name}.*.claim"))):
-        order.common.unlink(missing_ok=True)
-    for folder in (done, done.parent):
-        with contextlib.suppress(OSError):  # holds something, or is gone
-            folder.rmdir()
 
 
-def _folder(call: Call, work: Work, elsewhere: Elsewhere) -> Path:
+def sweep(call: Call, works: Sequence[Work]) -> None:
+    """Remove what workers labelled by, of sources that are labelled, unless another process still uses it.
+
+    Args:
+        call: which has come to its end.
+        works: of all its sources.
+    """
+    incomplete = {failure.model for failure in call.failures}
+    for work in works if (call.root / _FOLDER).is_dir() else ():
+        done = _folder(call, work)
+        if work.name not in incomplete and not any(map(is_claimed, done.parent.glob(f".{done.name}.*.claim"))):
+            shutil.rmtree(done, ignore_errors=True)
+            _common_of(done).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # holds something, or is gone
+        (call.root / _FOLDER).rmdir()
+
+
+def _folder(call: Call, work: Work) -> Path:
     """Return the folder of finished tasks, the same for every process that labels the same by the same settings."""
-    place = fingerprint([work.source.settings, jsonable(elsewhere.settings), call.grid.fingerprint])[:16]
-    return (call.root / _FOLDER / place).resolve()
+    return (call.root / _FOLDER / fingerprint([work.source.settings, call.grid.fingerprint])[:16]).resolve()
 
 
-@contextlib.contextmanager
-def _using(done: Path) -> Iterator[None]:
-    """Let other processes know that this one's workers need what all shards have in common."""
+def _common_of(done: Path) -> Path:
+    """Return the file, beside the folder of finished tasks, of what is the same for all of them."""
+    return done.with_name(f"{done.name}.json")
+
+
+def _make(folder: Path) -> None:
     try:
-        done.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        told = f"{done.parent}: cannot be made ({error.strerror or error})"
+        told = f"{folder}: cannot be made ({error.strerror or error})"
         raise InputError(told, fix="Choose another folder") from error
-    with claimed(done.with_name(f".{done.name}.{os.getpid()}.claim")):
-        yield
 
 
 def _order(call: Call, elsewhere: Elsewhere, done: Path, workers: Workers) -> _Order:
-    common = done.with_name(f"{done.name}.json")
-    finding = finding_inputs(common, write_common(common, elsewhere, call.grid), elsewhere)
-    return _Order(workers, call.retries, common, done, finding, [common, *elsewhere.files.values()])
+    common = _common_of(done)
+    opening = opening_task(common, write_common(common, call.grid), elsewhere)
+    return _Order(workers, call.retries, done, opening, [common, *elsewhere.files.values()])
 
 
 def _found(call: Call, work: Work, order: _Order) -> Mapping[str, Any] | None:
@@ -153,7 +164,7 @@ def _found(call: Call, work: Work, order: _Order) -> Mapping[str, Any] | None:
     try:
         found: Mapping[str, Any] = ask_worker(
             label_shard,
-            order.finding,
+            {**order.opening.places, **order.opening.inputs},
             folder=order.done,
             engine=order.workers.engine,
             threads=order.workers.threads,
@@ -166,61 +177,53 @@ def _found(call: Call, work: Work, order: _Order) -> Mapping[str, Any] | None:
     return found
 
 
-def _label(call: Call, work: Work, store: ShardStore, order: _Order) -> None:
-    with contextlib.ExitStack() as stack:
-        held = _claims(call, work, store, stack)
-        tasks = {
-            f"{shard:06d}": shard_task(shard, order.finding, store.model, store.identity) for shard in sorted(held)
-        }
+def _label(call: Call, work: Work, store: ShardStore, order: _Order, claims: Claims) -> None:
+    held = _claim(call, work, store, claims)
+    tasks = {f"{shard:06d}": shard_task(shard, order.opening, store.model, store.identity) for shard in held}
 
-        def on_progress(progress: Progress) -> None:
-            shard, task = int(progress.key), tasks[progress.key]
-            if progress.event in ("reused", "finished"):
-                _take_in(call, work, order, task)
-                held[shard].close()
-                return
-            require_accepted(progress.error)
-            work.attempts[shard] += 1
-            error = progress.error.removeprefix(_SAID[0]).removeprefix(_SAID[1])
-            if not progress.is_lost and is_given_up(work, shard):
-                raise _GivenUp(error)
-            failed(call, work, shard, error, comes_again=progress.event == "retried")
+    def on_progress(progress: Progress) -> None:
+        shard = int(progress.key)
+        if progress.event in ("reused", "finished"):
+            _take_in(call, work, order, tasks[progress.key])
+            claims.let_go(store.claim_of(shard))
+            return
+        raise_if_final(progress.error)
+        error = progress.error.removeprefix(_SAID[0]).removeprefix(_SAID[1])
+        again = progress.event == "retried"
+        _fail(call, work, shard, error, order, comes_again=again, is_lost=progress.is_lost)
 
-        try:
-            run_tasks(
-                label_shard,
-                list(tasks.values()),
-                store=order.done,
-                engine=order.workers.engine,
-                threads=order.workers.threads,
-                retries=order.retries,
-                version=_VERSION,
-                reads=order.reads,
-                on_progress=on_progress,
-            )
-        except _GivenUp as error:
-            give_up(call, work, str(error))
+    with contextlib.suppress(_GivenUp):
+        run_tasks(
+            label_shard,
+            list(tasks.values()),
+            store=order.done,
+            engine=order.workers.engine,
+            threads=order.workers.threads,
+            retries=order.retries,
+            version=_VERSION,
+            reads=order.reads,
+            on_progress=on_progress,
+        )
 
 
-def _claims(call: Call, work: Work, store: ShardStore, stack: contextlib.ExitStack) -> dict[int, contextlib.ExitStack]:
-    """Take the claims of all pending shards that no other process has; each is let go by closing what it maps to."""
-    held = {}
+def _claim(call: Call, work: Work, store: ShardStore, claims: Claims) -> list[int]:
+    """Take the claims of all pending shards that no other process has, and return which these are."""
+    held = []
     for shard in list(work.pending):
-        claim = stack.enter_context(contextlib.ExitStack())
-        if not claim.enter_context(claimed(store.claim_of(shard))):
+        if not claims.take(store.claim_of(shard)):
             continue
         if store.has(shard):
             work.pending.remove(shard)
             call.tell("shared", work.name, shard)
-            claim.close()
+            claims.let_go(store.claim_of(shard))
             continue
         store.clear_remains(shard)
-        held[shard] = claim
+        held.append(shard)
     return held
 
 
 def _take_in(call: Call, work: Work, order: _Order, task: Task) -> None:
-    """Make a shard of a finished task; if what it left is damaged, the shard stays pending and is labelled again."""
+    """Make a shard of a finished task; if what it left is damaged, that is a failed attempt."""
     mark = fingerprint_of_task(name_of(label_shard), _VERSION, task.inputs, order.workers.threads)
     stored = read_stored(order.done, task.key, mark)
     assert stored is not None  # run_tasks has just seen it
@@ -229,3 +232,14 @@ def _take_in(call: Call, work: Work, order: _Order, task: Task) -> None:
     if p_yes is not None:
         settle(call, work, shard, p_yes, float(stored.value["seconds"]), stored.value["usage"])
     shutil.rmtree(stored.folder, ignore_errors=True)
+    if p_yes is None:
+        error = f"what a worker labelled is damaged in {order.done}"
+        _fail(call, work, shard, error, order, comes_again=work.attempts[shard] < order.retries)
+
+
+def _fail(
+    call: Call, work: Work, shard: int, error: str, order: _Order, *, comes_again: bool, is_lost: bool = False
+) -> None:
+    at_once = slots_of(order.workers.engine)
+    if not fail(call, work, shard, error, comes_again=comes_again, at_once=at_once, is_lost=is_lost):
+        raise _GivenUp

@@ -11,7 +11,7 @@ from pathlib import Path
 from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.documents import jsonable
 from furikaeri_common.errors import InputError
-from furikaeri_common.models.config import ModelConfig, Writer
+from furikaeri_common.models.config import ModelConfig, Writer, model_part, what_decides
 from furikaeri_common.models.places import find_model
 from twenty_questions.labelling.gold import WORDINGS, SampledVote, WordedVote
 from twenty_questions.labelling.grid import LabelSource
@@ -20,8 +20,6 @@ from twenty_questions.labelling.labeller import Labeller, LabellerConfig
 from twenty_questions.labelling.prompts import read_prompt
 
 __all__ = ["drawn_votes", "worded_votes"]
-
-_DECIDE = ("model", "base_url", "weights", "device", "dtype", "yes_words", "no_words")
 
 
 def drawn_votes(
@@ -52,8 +50,8 @@ def drawn_votes(
     def writer() -> Writer:
         return open_text(config)
 
-    settings = {name: jsonable(getattr(config, name)) for name in _DECIDE}
-    settings |= {"prompt": jsonable(prompt), "temperature": temperature, "seed": seed}
+    settings = jsonable(what_decides(model_part(config)))
+    settings |= {"words": jsonable(config.words), "prompt": jsonable(prompt), "temperature": temperature, "seed": seed}
 
     def source(vote: int) -> LabelSource:
         return LabelSource(

@@ -19,6 +19,7 @@ import numpy as np
 
 from furikaeri_common.artifacts import fingerprint_of
 from furikaeri_common.documents import jsonable
+from furikaeri_common.models.config import what_decides
 from furikaeri_common.stages import Stage
 from furikaeri_common.tasks import Engine, Progress
 from twenty_questions.experiments import read_labels
@@ -38,7 +39,7 @@ from twenty_questions.sources.named_lists import is_public, place_of
 from twenty_questions.table import AnswerTable, save_table
 from twenty_questions.words import Keyword
 
-__all__ = ["Layout", "Listener", "data_of", "stages_of"]
+__all__ = ["Layout", "Listener", "data_of", "decisive", "stages_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ class Listener:
 
     requests: Callable[[Progress], None] = lambda progress: None
     labels: Callable[[LabelProgress], None] = lambda progress: None
+
+
+def decisive(recipe: PrecomputeRecipe) -> dict[str, Any]:
+    """Return a recipe as JSON has it, but for how servers are reached; see `models.config.what_decides`."""
+    document: dict[str, Any] = jsonable(recipe)
+    document["models"] = jsonable([what_decides(model) for model in recipe.models])
+    document["keywords"]["llm"] = jsonable([what_decides(source) for source in recipe.keywords.llm])
+    document["questions"]["llm"] = jsonable([what_decides(source) for source in recipe.questions.llm])
+    return document
 
 
 def data_of(recipe: PrecomputeRecipe) -> dict[str, str]:
@@ -184,10 +194,10 @@ def stages_of(
         return {"keywords": len(held), "questions": len(asked), "pairs": len(held) * len(asked_questions(asked))}
 
     settings: dict[str, Any] = {"seed": recipe.seed, "data": data}
-    first = [source.settings for source in sources[:1]]
+    first, document = [source.settings for source in sources[:1]], decisive(recipe)
     return [
-        Stage("keywords", keywords, {**settings, "part": jsonable(recipe.keywords)}, (layout.keywords,)),
-        Stage("questions", questions, {**settings, "part": jsonable(recipe.questions)}, (layout.collected,)),
+        Stage("keywords", keywords, {**settings, "part": document["keywords"]}, (layout.keywords,)),
+        Stage("questions", questions, {**settings, "part": document["questions"]}, (layout.collected,)),
         Stage("ranking", ranking, {**settings, "labeller": first}, (layout.questions,)),
         Stage(
             "table",

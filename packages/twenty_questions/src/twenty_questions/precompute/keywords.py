@@ -8,7 +8,7 @@ from pathlib import Path
 from furikaeri_common.errors import WorkError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import model_part
-from furikaeri_common.tasks import Engine, Progress, require_all, run_tasks
+from furikaeri_common.tasks import Engine, Progress
 from twenty_questions.precompute.recipe import (
     KeywordsPart,
     NeighbourWords,
@@ -22,7 +22,7 @@ from twenty_questions.sources.named_lists import read_named_list
 from twenty_questions.sources.shaping import Shaping, shaped
 from twenty_questions.sources.wordnet import read_wordnet
 from twenty_questions.sources.wordnet_lists import words_below, words_near
-from twenty_questions.writers import known_writer, let_writer_go
+from twenty_questions.writers import written
 
 __all__ = ["keywords_of"]
 
@@ -58,10 +58,10 @@ def keywords_of(
                 words_near(read_wordnet(), given, steps=source.steps, num_senses=source.senses, lemmas=source.lemmas)
             )
         elif isinstance(source, WrittenWords):
-            written = _written(source, store / f"keywords-{number}", seed, engine or LocalProcesses(0), on_progress)
-            if written is None:
+            named = _written(source, store / f"keywords-{number}", seed, engine or LocalProcesses(0), on_progress)
+            if named is None:
                 continue
-            lists.append(written)
+            lists.append(named)
         else:
             lists.append(read_named_list(source.list))
         weights.append(source.weight)
@@ -85,12 +85,14 @@ def _written(
 ) -> KeywordList | None:
     """Return what a model wrote; None if none of it is a name."""
     given = read_named_list(source.given).keywords
-    try:
-        writer = known_writer(model_part(source), store, engine)
-        tasks = shards_of(given, source.how, writer.model, identity=writer.identity, seed=seed)
-        report = run_tasks(write_shard, tasks, store=store, engine=engine, reads=writer.reads, on_progress=on_progress)
-        values = require_all(report)
-    finally:
-        let_writer_go()
+    writer, values = written(
+        write_shard,
+        lambda writer: shards_of(given, source.how, writer.model, identity=writer.identity, seed=seed),
+        model_part(source),
+        most=source.how.num_tasks,
+        store=store,
+        engine=engine,
+        on_progress=on_progress,
+    )
     named_any = any(sample for value in values for sample in value["samples"])
     return keywords_of_shards(values, source=writer.name) if named_any else None

@@ -13,7 +13,7 @@ from furikaeri_common.errors import InputError, MissingExtraError
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.models.config import model_part
 from furikaeri_common.models.places import models_folder
-from furikaeri_common.tasks import Engine, Progress, require_all, run_tasks
+from furikaeri_common.tasks import Engine, Progress
 from twenty_questions.game_files import game_files, read_all_games
 from twenty_questions.precompute.recipe import QuestionsPart, WrittenQuestions
 from twenty_questions.question_sources.language_model import (
@@ -31,7 +31,7 @@ from twenty_questions.questions import Question
 from twenty_questions.sources.keyword_lists import KeywordList
 from twenty_questions.sources.named_lists import place_of
 from twenty_questions.table import AnswerTable
-from twenty_questions.writers import known_writer, let_writer_go
+from twenty_questions.writers import written
 
 __all__ = ["Collected", "best_questions", "collected_questions", "sample_of"]
 
@@ -128,13 +128,18 @@ def _written(
     on_progress: Callable[[Progress], None] | None,
 ) -> Sequence[CountedQuestion]:
     names = [keyword.name for keyword in keywords.keywords]
-    try:
-        writer = known_writer(model_part(source), store, engine)
-        tasks = halving_tasks(names, keywords.prior, source.how, writer.model, identity=writer.identity, seed=seed)
-        report = run_tasks(write_part, tasks, store=store, engine=engine, reads=writer.reads, on_progress=on_progress)
-        texts = [text for value in require_all(report) for text in value["texts"]]
-    finally:
-        let_writer_go()
+    writer, values = written(
+        write_part,
+        lambda writer: halving_tasks(
+            names, keywords.prior, source.how, writer.model, identity=writer.identity, seed=seed
+        ),
+        model_part(source),
+        most=source.how.num_tasks,
+        store=store,
+        engine=engine,
+        on_progress=on_progress,
+    )
+    texts = [text for value in values for text in value["texts"]]
     shown = shown_names(names, keywords.prior, source.how, seed=seed)
     return collect(texts, shown, least_count=source.least, source=writer.name).questions
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from furikaeri_common.documents import jsonable
 from furikaeri_common.models.config import Conversation, ModelConfig
-from furikaeri_common.models.usage import usage_of
+from furikaeri_common.models.usage import usage_of, usage_since
 from furikaeri_common.tasks import Task
 from twenty_questions.question_sources.letters import answered_by_rules
 from twenty_questions.question_sources.question_lists import CountedQuestion, clean, normal_form, question_of, unique
@@ -83,6 +83,11 @@ class HalvingConfig:
         for name, least in (("requests", 1), ("names", 2), ("wanted", 1), ("temperature", 0), ("max_tokens", 1)):
             if not getattr(self, name) >= least:
                 raise ValueError(f"expected {name} >= {least}, got {getattr(self, name)}")
+
+    @property
+    def num_tasks(self) -> int:
+        """How many batches the requests go in."""
+        return -(-self.requests // REQUESTS_PER_TASK)
 
 
 class Made(NamedTuple):
@@ -163,7 +168,7 @@ def halving_tasks(
         names: one for each keyword.
         prior: shape (K,), positive, sums to 1.
         config: what is asked for.
-        model: which model writes.
+        model: which model writes, and how it is reached: a place, for what it is the identity tells.
         identity: what its texts depend on (`Writer.identity`).
         seed: of everything random.
     """
@@ -175,14 +180,13 @@ def halving_tasks(
     for first in range(0, config.requests, REQUESTS_PER_TASK):
         requests = range(first, min(first + REQUESTS_PER_TASK, config.requests))
         inputs = {
-            "model": jsonable(model),
             "identity": jsonable(identity),
             "conversations": conversations[first : requests.stop],
             "seeds": [_seed_of(seed, one) for one in requests],
             "temperature": config.temperature,
             "max_tokens": config.max_tokens,
         }
-        tasks.append(Task(f"requests-{first:0{width}d}", inputs))
+        tasks.append(Task(f"requests-{first:0{width}d}", inputs, {"model": jsonable(model)}))
     return tasks
 
 
@@ -208,10 +212,7 @@ def write_part(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         max_tokens=inputs["max_tokens"],
         temperature=inputs["temperature"],
     )
-    return {
-        "texts": texts,
-        "usage": {name: round(now - before.get(name, 0), 9) for name, now in usage_of(writer).items()},
-    }
+    return {"texts": texts, "usage": usage_since(writer, before)}
 
 
 def collect(

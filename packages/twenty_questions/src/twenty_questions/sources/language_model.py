@@ -16,7 +16,7 @@ import numpy as np
 
 from furikaeri_common.documents import jsonable
 from furikaeri_common.models.config import Conversation, ModelConfig, Writer
-from furikaeri_common.models.usage import usage_of
+from furikaeri_common.models.usage import usage_of, usage_since
 from furikaeri_common.tasks import Task
 from twenty_questions.sources.keyword_lists import KeywordList
 from twenty_questions.sources.merging import merge_samples
@@ -63,6 +63,11 @@ class LlmConfig:
                 raise ValueError(f"expected {name} >= 1, got {getattr(self, name)}")
         if not self.temperature >= 0:
             raise ValueError(f"expected temperature >= 0, got {self.temperature}")
+
+    @property
+    def num_tasks(self) -> int:
+        """How many shards the requests go in."""
+        return -(-self.requests // self.shard)
 
 
 def draw_words(given: Sequence[Keyword], shown: int, *, seed: int, request: int) -> list[Keyword]:
@@ -131,7 +136,7 @@ def shards_of(
     Args:
         given: the known words.
         config: how the model is asked.
-        model: which model.
+        model: which model, and how it is reached: a place, for what it is the identity tells.
         identity: of the model's writer, so that what other weights wrote is not taken for its own.
         seed: of draws and texts.
     """
@@ -143,14 +148,13 @@ def shards_of(
         numbers = range(first, min(first + config.shard, config.requests))
         shown = [draw_words(given, config.shown, seed=seed, request=number) for number in numbers]
         inputs = {
-            "model": jsonable(model),
             "identity": jsonable(identity),
             "shown": [[list(keyword.names) for keyword in words] for words in shown],
             "seeds": [_seed_of(seed, number) for number in numbers],
             "asked": config.asked,
             "temperature": config.temperature,
         }
-        tasks.append(Task(f"requests-{first:0{width}d}", inputs))
+        tasks.append(Task(f"requests-{first:0{width}d}", inputs, {"model": jsonable(model)}))
     return tasks
 
 
@@ -167,9 +171,8 @@ def write_shard(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     shown = [[Keyword(names[0], tuple(names[1:])) for names in words] for words in inputs["shown"]]
     before = usage_of(writer)
     texts = write_texts(writer, shown, asked=inputs["asked"], seeds=inputs["seeds"], temperature=inputs["temperature"])
-    after = usage_of(writer)
+    usage = usage_since(writer, before)
     samples = [names_of(text, words, inputs["asked"]) for text, words in zip(texts, shown, strict=True)]
-    usage = {name: round(after[name] - before.get(name, 0), 9) for name in after}
     return {"samples": samples, "texts": texts, "usage": usage}
 
 
