@@ -26,7 +26,7 @@ from furikaeri_common.planning import HERE, bill_of, wall_seconds
 from furikaeri_common.stages import run_stages
 from twenty_questions.labelling.opening import open_labeller
 from twenty_questions.precompute.chain import Layout, stages_of
-from twenty_questions.precompute.plan import PlanOptions, plan_recipe
+from twenty_questions.precompute.planning.recipe_plan import PlanOptions, plan_recipe
 from twenty_questions.precompute.recipe import read_precompute_recipe
 
 RECIPE = """

@@ -10,7 +10,7 @@ import pytest
 
 from furikaeri_cli.output import Output
 from furikaeri_cli.plan_bill import bytes_text, money_text, number_text, show_plan, time_text
-from furikaeri_cli.plans import given_rate, planned_kinds, read_prices, read_throughputs
+from furikaeri_cli.plans import named_kinds, read_prices, read_throughputs
 from furikaeri_common.errors import InputError
 from furikaeri_common.planning import ANY, HERE, Pace, Plan, PlannedStage, amount, pace_of_rate
 
@@ -64,9 +64,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, shown: Plan, *, columns: int) -> str:
 def test_prices_and_rates_are_read() -> None:
     assert read_prices(["a100=1.89", "here=0"]) == {"a100": 1.89, "here": 0.0}
     rates = read_throughputs(["a100=450", "org/one@a100=300"], ["org/one"])
-    assert given_rate(rates, "org/one", "a100") == 300
-    assert given_rate(rates, "other", "a100") == 450
-    assert given_rate(rates, "other", "t4") is None
+    assert rates == {("", "a100"): 450, ("org/one", "a100"): 300}
 
 
 @pytest.mark.parametrize("wrong", ["a100", "=3", "a100=cheap", "a100=-1", "a100=nan", "a100=inf"])
@@ -88,11 +86,24 @@ def test_what_is_said_twice_is_refused() -> None:
         read_throughputs(["a100=1", "a100=2"], [])
 
 
-def test_kinds_are_this_machine_and_those_that_are_named() -> None:
-    assert planned_kinds({}, {}, is_measured=True) == (HERE,)
-    assert planned_kinds({"a100": 1.0, HERE: 0.1}, {("", "mine"): 5.0}, is_measured=True) == (HERE, "mine", "a100")
-    with pytest.raises(InputError, match="Did you mean a100"):
-        planned_kinds({"a1000": 1.0}, {}, is_measured=False)
+def test_kinds_are_those_that_options_name_each_once() -> None:
+    assert named_kinds(None, {}, {}, is_measured=True) == ()
+    rates, prices = {("", "mine"): 5.0, ("one", "t4"): 2.0}, {"a100": 1.0, HERE: 0.1, "t4": 0.5}
+    assert named_kinds(["l4", "a100"], rates, prices, is_measured=True) == ("l4", "a100", "mine", "t4", HERE)
+    assert named_kinds([HERE], {("", HERE): 5.0}, {}, is_measured=False) == (HERE,)
+
+
+@pytest.mark.parametrize("option", ["kind", "price"])
+def test_a_kind_that_is_none_is_refused(option: str) -> None:
+    def named(kind: str) -> tuple[str, ...]:
+        kinds, prices = ([kind], {}) if option == "kind" else ([], {kind: 1.0})
+        return named_kinds(kinds, {}, prices, is_measured=False)
+
+    with pytest.raises(InputError, match="'a1000' is known") as refused:
+        named("a1000")
+    assert "Did you mean a100" in refused.value.fix
+    with pytest.raises(InputError, match="nothing is measured here"):
+        named(HERE)
 
 
 def test_a_pipe_gets_a_row_a_stage_and_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +111,7 @@ def test_a_pipe_gets_a_row_a_stage_and_the_totals(capsys: pytest.CaptureFixture[
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "stage\twork\there\t1 a100\tmemory\tdisk"
     assert lines[3] == f"{LONG}\t36 M pairs\t100 h m\t10 h g\t5 GB e\t150 MB m"
-    assert lines[5] == "all\t\t100 h g\t10 h g\t5 GB e\t150 MB m"
+    assert lines[5] == "all\t\t100 h m\t10 h g\t5 GB e\t150 MB m"
     # 100 tasks on 8 devices are 13 rounds of 1 h here, of 6 min there.
     assert lines[6].startswith("here: 100 h (50 to 200 h); on 8 such machines: 13 h (6.51 to 26 h); without words")
     assert lines[7].startswith(

@@ -39,6 +39,8 @@ def test_a_plan_is_a_bill_and_nothing_stays_behind(invoke, place: Path) -> None:
     lines = out.splitlines()
     assert lines[0] == "mine: 3 keywords x 2 questions, 1 model"
     assert "labels: nobody-7b\t6 pairs\t12 s g" in out
+    total = next(line for line in lines if line.startswith("all\t")).split("\t")
+    assert total[2].endswith(" s g")
     bill = next(line for line in lines if line.startswith("on 1 mine: 1"))
     assert " EUR" in bill
     assert "; on 2: " in bill
@@ -64,6 +66,20 @@ def test_without_a_model_and_a_kind_usual_gpus_are_reckoned(invoke, place: Path)
     assert code == 0, err
     assert "\t1 t4\t1 a100\t" in out
     assert "at 30% of them" in out
+    assert "kinds: t4 and a100, for no model is measured here and no kind is named; choose with --kind" in out
+    code, out, err = invoke("tq", "precompute", "plan", "mine.toml", "--kind", "l4")
+    assert code == 0, err
+    assert "\t1 l4\t" in out
+    assert "a100" not in out
+    assert "choose with --kind" not in out
+
+
+def test_where_servers_label_no_gpu_is_planned_for(invoke, place: Path) -> None:
+    code, out, err = invoke(
+        "tq", "precompute", "plan", "mine.toml", "--model", "far", "--base-url", "http://localhost:9/v1"
+    )
+    assert code == 0, err
+    assert out.splitlines()[1] == "stage\twork\there\tmemory\tdisk"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +87,7 @@ def test_without_a_model_and_a_kind_usual_gpus_are_reckoned(invoke, place: Path)
     [
         (("no-such-recipe",), "no-such-recipe"),
         (("mine.toml", "--price", "a1000=2"), "Did you mean a100"),
+        (("mine.toml", "--kind", "here"), "nothing is measured here"),
         (("mine.toml", "--price", "a100"), "--price a100: expected KIND=MONEY"),
         (("mine.toml", "--throughput", "nobody@a100=3"), "Did you mean nobody-7b"),
         (("mine.toml", "--scale", "0"), "--scale 0: expected a factor above 0"),

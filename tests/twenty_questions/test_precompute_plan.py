@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import math
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,18 +21,30 @@ from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.gpu_kinds import GPU_KINDS
 from furikaeri_common.models.config import ModelConfig
 from furikaeri_common.planning import HERE, Plan, PlannedStage, bill_of, wall_seconds
+from twenty_questions.labelling.centring import centred
 from twenty_questions.labelling.grid import PairGrid
 from twenty_questions.labelling.labelled_table import ConsensusConfig, labelled_table
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
+from twenty_questions.labelling.leaning_files import CorrectedLabeller
+from twenty_questions.labelling.leanings import Leanings
 from twenty_questions.labelling.prompts import EXAMPLES, ORIGINAL, Prompt
 from twenty_questions.labelling.shard_files import ShardContent, encode_shard
-from twenty_questions.precompute.plan import SERVER, PlanOptions, plan_recipe
-from twenty_questions.precompute.plan_labels import sample_labels, shard_bytes
-from twenty_questions.precompute.plan_models import size_of_model
-from twenty_questions.precompute.plan_reckoning import tokens_in_text, tokens_of_pairs
-from twenty_questions.precompute.plan_sizes import sizes_of
-from twenty_questions.precompute.recipe import ListedWords, PrecomputeRecipe, WrittenWords, read_precompute_recipe
+from twenty_questions.precompute.planning.labels import Clock, sample_labels, shard_bytes
+from twenty_questions.precompute.planning.models import size_of_model
+from twenty_questions.precompute.planning.recipe_plan import SERVER, PlanOptions, plan_recipe
+from twenty_questions.precompute.planning.reckoning import tokens_in_text, tokens_of_pairs
+from twenty_questions.precompute.planning.sizes import sizes_of
+from twenty_questions.precompute.recipe import (
+    ListedWords,
+    PrecomputeRecipe,
+    WrittenQuestions,
+    WrittenWords,
+    read_precompute_recipe,
+)
+from twenty_questions.question_sources.language_model import halving_tasks
 from twenty_questions.questions import Question
+from twenty_questions.sources.language_model import shards_of
+from twenty_questions.sources.named_lists import read_named_list
 from twenty_questions.table import builtin_table, save_table
 from twenty_questions.words import Keyword
 
@@ -66,8 +79,16 @@ def recipe_in(folder: Path, *, model: str = "nobody-7b", text: str = RECIPE) -> 
     return read_precompute_recipe(str(file))
 
 
-def planned(recipe: PrecomputeRecipe, open_model: Any = None, **options: Any) -> Plan:
-    return plan_recipe(recipe, PlanOptions(**options), open_model=open_model)
+def planned(
+    recipe: PrecomputeRecipe, open_model: Any = None, *, clock: Clock = time.perf_counter, **options: Any
+) -> Plan:
+    return plan_recipe(recipe, PlanOptions(**options), open_model=open_model, clock=clock)
+
+
+def ticking(step: float) -> Clock:
+    """A clock that goes on with every look, so that what is sampled does not depend on the machine."""
+    ticks = itertools.count(1)
+    return lambda: step * next(ticks)
 
 
 def stage_of(plan: Plan, name: str) -> PlannedStage:
@@ -92,6 +113,7 @@ def test_the_original_is_planned_without_its_models(original: Plan) -> None:
     seconds = [wall_seconds(stage, "mine") for stage in labels]
     assert [one.likely for one in seconds if one] == [320_000, 80_000, 80_000, 80_000]
     assert {one.basis for one in seconds if one} == {"estimated"}, "the number of keywords is a bound"
+    assert not any("--task-memory" in note for note in original.notes), "the memory of this machine is not known"
     written = [stage for stage in original.stages if stage.tokens_in is not None]
     assert [(stage.name, stage.count.likely) for stage in written] == [
         ("keywords: gemini-1.5-pro", 20_000),
@@ -125,6 +147,38 @@ def test_ten_times_the_keywords_are_ten_times_the_pairs(tmp_path: Path) -> None:
     assert large == (10 * small.likely, 10 * small.low, 10 * small.high, "given")
 
 
+def test_the_range_of_a_bound_grows_with_the_scale(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path)
+    writer = WrittenWords(model="w-1b", given=f"{tmp_path}/words.txt", requests=5, asked=4)
+    written = replace(recipe, keywords=replace(recipe.keywords, llm=(writer,)))
+    assert sizes_of(written, scale=10).keywords == (600, 450, 600, "estimated")
+    labels = stage_of(planned(written, kinds=("mine",), rates={("", "mine"): 10.0}), "labels: nobody-7b")
+    assert wall_seconds(labels, "mine") == (120, 90, 120, "estimated")
+    assert sizes_of(recipe, scale=1e-6).keywords == (1, 1, 1, "counted")
+
+
+def test_devices_share_writing_but_not_a_server(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path)
+    far = {"base_url": "http://localhost:1/v1", "requests_per_minute": 60.0}
+    words = WrittenWords(model="w-1b", given=f"{tmp_path}/words.txt", requests=20, asked=4)
+    asked = WrittenQuestions(model="q-1b", requests=17)
+    recipe = replace(
+        recipe,
+        keywords=replace(recipe.keywords, llm=(words, replace(words, model="w-far", **far))),
+        questions=replace(recipe.questions, llm=(asked,)),
+        models=(replace(recipe.models[0], model="far", **far),),
+    )
+    plan = planned(recipe, kinds=("a100",))
+    given = read_named_list(f"{tmp_path}/words.txt").keywords
+    tasks = shards_of(given, words.how, words, identity={}, seed=0)
+    assert stage_of(plan, "keywords: w-1b").tasks == len(tasks) == 3
+    halves = halving_tasks(WORDS, np.full(len(WORDS), 1 / len(WORDS)), asked.how, asked, identity={}, seed=0)
+    assert stage_of(plan, "questions: q-1b").tasks == len(halves) == 3
+    for name in ("keywords: w-far", "labels: far"):
+        stage = stage_of(plan, name)
+        assert wall_seconds(stage, "a100", 8) == wall_seconds(stage, "a100") is not None
+
+
 def test_sizes_that_lists_tell_are_counted_and_others_bounded(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path)
     sizes = sizes_of(recipe)
@@ -133,18 +187,30 @@ def test_sizes_that_lists_tell_are_counted_and_others_bounded(tmp_path: Path) ->
     assert sizes.ranked == 0
     writer = WrittenWords(model="w-1b", given=f"{tmp_path}/words.txt", requests=5, asked=4)
     written = replace(recipe, keywords=replace(recipe.keywords, llm=(writer,)))
-    assert sizes_of(written).keywords == (60, 60, 60, "estimated")
+    assert sizes_of(written).keywords == (60, 45, 60, "estimated")
     limited = replace(written, keywords=replace(written.keywords, limit=30))
     assert sizes_of(limited).keywords == (30, 30, 30, "counted")
     few = replace(recipe, questions=replace(recipe.questions, budget=5, sample=12))
     assert (sizes_of(few).asked.likely, sizes_of(few).ranked) == (5, 12)
+    asked = WrittenQuestions(model="w-1b", requests=3, wanted=4)
+    found = sizes_of(replace(recipe, questions=replace(recipe.questions, llm=(asked,), budget=25)))
+    listed = sizes.asked.likely
+    assert found.collected == (listed + 12, listed + 3, listed + 12, "estimated")
+    assert found.asked == (25, listed + 3, 25, "estimated")
 
 
 def test_the_contests_list_may_be_missing_but_a_users_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = recipe_in(tmp_path)
-    monkeypatch.setattr("twenty_questions.precompute.plan_sizes._has_public", lambda: False)
+    gone = InputError("the public list needs the contest's engine", fix="Install it")
+    monkeypatch.setattr("twenty_questions.precompute.planning.sizes._public_error", lambda: gone)
     public = replace(recipe, keywords=replace(recipe.keywords, exclude="public"))
     assert "not on this machine" in sizes_of(public).notes["keywords"]
+    only = replace(recipe, keywords=replace(recipe.keywords, file=(ListedWords(list="public"),)))
+    with pytest.raises(InputError, match="public: the contest's list is not on this machine") as told:
+        sizes_of(only)
+    assert told.value.fix == "Install it; or give the recipe a limit of keywords"
+    limited = replace(only, keywords=replace(only.keywords, limit=300))
+    assert sizes_of(limited).keywords == (300, 0, 300, "estimated")
     missing = replace(recipe, keywords=replace(recipe.keywords, file=(ListedWords(list="no-such.txt"),)))
     with pytest.raises(InputError, match=r"no-such\.txt"):
         sizes_of(missing)
@@ -178,16 +244,42 @@ def test_a_sample_tells_what_grows_from_what_does_not() -> None:
     )
     assert found.pace.opening.likely == pytest.approx(2.0)
     assert found.pace.per_task.likely == pytest.approx(0.5)
-    assert found.pace.per_unit == pytest.approx((0.03, 0.03, 0.03, "measured"))
+    assert found.pace.per_unit == pytest.approx((0.03, 0.95 * 0.03, 1.05 * 0.03, "measured"))
     assert found.tokens == 3
+    assert found.reference == 0
+
+
+def test_what_answers_are_centred_by_is_asked_once_a_question_of_a_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = Timed()
+    leanings = Leanings(slope=1, intercept=0, spread=1, other_slope=1, other_middle=0, questions={})
+
+    def open_model(config: LabellerConfig) -> Labeller:
+        return CorrectedLabeller(centred(timed.open()), leanings)
+
+    monkeypatch.setattr("twenty_questions.precompute.planning.recipe_plan.is_here", lambda config: True)
+    monkeypatch.setattr("twenty_questions.precompute.planning.models.is_here", lambda config: False)
+    recipe = recipe_in(tmp_path)
+    recipe = replace(
+        recipe,
+        questions=replace(recipe.questions, budget=5, sample=12),
+        models=(replace(recipe.models[0], centring=True),),
+    )
+    plan = planned(recipe, open_model, clock=lambda: timed.now, seconds=0.5)
+    # A question about twelve things takes 0.5 + 12 x 0.03 s; all are ranked, and five are asked.
+    ranking, labels = (stage_of(plan, f"{name}: nobody-7b").paces[HERE].opening for name in ("ranking", "labels"))
+    collected = sizes_of(recipe).collected.likely
+    assert ranking.likely == pytest.approx(2.0 + 0.86 * collected)
+    assert labels.likely == pytest.approx(2.0 + 0.86 * 5)
 
 
 def test_a_model_that_fails_here_is_planned_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room(config: LabellerConfig) -> Labeller:
         raise WorkError("nobody-7b: its weights need 14 GiB")
 
-    monkeypatch.setattr("twenty_questions.precompute.plan.is_here", lambda config: True)
-    monkeypatch.setattr("twenty_questions.precompute.plan_models.is_here", lambda config: False)
+    monkeypatch.setattr("twenty_questions.precompute.planning.recipe_plan.is_here", lambda config: True)
+    monkeypatch.setattr("twenty_questions.precompute.planning.models.is_here", lambda config: False)
     plan = planned(recipe_in(tmp_path), no_room, kinds=(HERE, "a100"))
     assert "not measured: nobody-7b: its weights need 14 GiB" in plan.notes
     labels = stage_of(plan, "labels: nobody-7b")
@@ -204,6 +296,23 @@ def test_a_shards_bytes_are_foretold_from_a_part_of_it() -> None:
     by_columns = shard_bytes("m", identity, WORDS[:1], TEXTS, p_yes[:1], p_yes.shape)
     assert by_columns == pytest.approx(whole, rel=0.25)
     assert shard_bytes("m", identity, WORDS, TEXTS, p_yes, p_yes.shape) == whole
+
+
+def test_what_does_not_fit_a_gpu_is_told_by_the_memory_that_the_bill_tells(tmp_path: Path) -> None:
+    recipe = recipe_in(tmp_path, model="nobody-7b")
+    plan = planned(recipe, kinds=("t4", "l4"))
+    memory = stage_of(plan, "labels: nobody-7b").memory
+    # 7 billion weights of 2 bytes alone would fit 16 GB.
+    assert memory is not None and memory.likely == pytest.approx(14e9 / 0.8)  # noqa: PT018
+    told = [note for note in plan.notes if note.startswith("too large")]
+    assert len(told) == 1
+    assert told[0].startswith("too large: nobody-7b (17.5 GB) may not fit the 16 GB of t4;")
+
+
+def test_a_model_of_unknown_size_is_not_said_to_be_reckoned(tmp_path: Path) -> None:
+    notes = planned(recipe_in(tmp_path, model="nobody"), kinds=("t4",)).notes
+    assert any(note.startswith("unknown: nobody is not here") for note in notes)
+    assert not any(note.startswith("reckoned") for note in notes)
 
 
 def test_sizes_of_models_come_from_their_names() -> None:
@@ -237,12 +346,14 @@ def test_a_server_is_planned_from_its_prices_and_never_asked(tmp_path: Path) -> 
     labels = stage_of(planned(recipe), "labels: far")
     assert labels.tokens_in is not None and labels.fee is not None  # noqa: PT018
     assert labels.fee.likely == pytest.approx(labels.tokens_in.likely * 2 / 1e6 + 800 * 8 / 1e6)
-    assert labels.fee.basis == "estimated"
+    # Without log-probabilities eight answers are drawn for each pair.
+    assert labels.fee == pytest.approx((labels.fee.likely, labels.fee.likely, 8 * labels.fee.likely, "estimated"))
+    assert any("without log-probabilities is asked 8 times a pair" in note for note in planned(recipe).notes)
     assert wall_seconds(labels, HERE) is None
     rated = planned(recipe, rates={("far", SERVER): 4.0})
-    assert wall_seconds(stage_of(rated, "labels: far"), HERE) == (200, 200, 200, "given")
+    assert wall_seconds(stage_of(rated, "labels: far"), HERE) == (200, 200, 1600, "given")
     limited = recipe_in(tmp_path, model="far", text=text.replace("price_in", "requests_per_minute = 60\nprice_in"))
-    assert wall_seconds(stage_of(planned(limited), "labels: far"), HERE) == (800, 800, 800, "given")
+    assert wall_seconds(stage_of(planned(limited), "labels: far"), HERE) == (800, 800, 6400, "given")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("openai") is None, reason="openai is not installed")
@@ -258,8 +369,8 @@ def test_a_server_is_measured_where_that_is_wished(tmp_path: Path, monkeypatch: 
         plan = planned(recipe, opened, seconds=0.2, asks_servers=True)
         assert len(far.asked()) > 40
     labels = stage_of(plan, "labels: far")
-    assert labels.tokens_in == (800 * 70, 800 * 70, 800 * 70, "measured")
-    assert labels.fee == pytest.approx((0.112, 0.112, 0.112, "measured"))
+    assert labels.tokens_in == pytest.approx((800 * 70, 0.95 * 800 * 70, 1.05 * 800 * 70, "measured"))
+    assert labels.fee == pytest.approx((0.112, 0.95 * 0.112, 1.05 * 0.112, "measured"))
     seconds = wall_seconds(labels, "any kind")
     assert seconds is not None
     assert 0 < seconds.likely < 100
@@ -312,15 +423,16 @@ def test_a_model_that_is_here_is_measured_and_its_files_are_as_large_as_foretold
     from twenty_questions.labelling.shards import label_pairs
 
     recipe = recipe_in(tmp_path, model=str(tiny))
-    plan = planned(recipe, opened, seconds=1.0, kinds=(HERE, "a100"), devices=2)
+    plan = planned(recipe, opened, clock=ticking(0.02), seconds=1.0, kinds=(HERE, "a100"), devices=2)
     labels, table = stage_of(plan, "labels: tiny"), stage_of(plan, "table")
     seconds = wall_seconds(labels, HERE)
     assert seconds is not None and seconds.basis == "measured"  # noqa: PT018
     assert labels.tasks == 5
     assert labels.memory is not None and labels.memory.basis == "measured"  # noqa: PT018
     assert labels.memory.likely > 1e8
-    reckoned = wall_seconds(labels, "a100")
-    assert reckoned is not None and reckoned.basis == "estimated"  # noqa: PT018
+    gib = math.ceil(2 * labels.memory.high / 2**30) / 2
+    assert f"Set aside for a task of a cluster, in GiB (--task-memory): {gib:g} for labels." in plan.notes
+    assert labels.paces["a100"].per_unit.basis == "estimated"
     keywords, questions = [Keyword(name) for name in WORDS], [Question(text, text) for text in TEXTS]
     grid = PairGrid(keywords=tuple(WORDS), questions=tuple(TEXTS), per_shard=8)
     (store,) = require_labelled(label_pairs(grid, [source_of(recipe.models[0], opened)], tmp_path / "shards"))

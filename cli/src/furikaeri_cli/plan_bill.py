@@ -107,7 +107,10 @@ def _row(plan: Plan, stage: PlannedStage) -> list[str]:
 def _total_row(plan: Plan, bills: Mapping[str, Sequence[Bill]]) -> list[str]:
     disk = summed(stage.disk for stage in plan.stages if stage.disk is not None)
     most = max((stage.memory for stage in plan.stages if stage.memory), key=lambda one: one.likely, default=None)
-    times = [_cell(some[0].seconds, time_text) for some in bills.values()]
+    times = [
+        "?" if len(some[0].unknown) == len(plan.stages) else _cell(some[0].seconds, time_text)
+        for some in bills.values()
+    ]
     return ["all", "", *times, _cell(most, bytes_text), _cell(disk, bytes_text)]
 
 
@@ -125,6 +128,8 @@ def _bill_text(plan: Plan, kind: str, bills: Sequence[Bill]) -> str:
     for bill in bills:
         first = "here" if kind == HERE else f"on 1 {kind}"
         where = first if bill.devices == 1 else f"on {bill.devices}{' such machines' if kind == HERE else ''}"
+        if len(bill.unknown) == len(plan.stages):
+            return f"{where}: not known, for nothing was measured, given or reckoned"
         parts.append(f"{where}: {_with_range(bill.seconds, time_text)}")
         if bill.money is not None:
             parts[-1] += f", {_with_range(bill.money, lambda money: money_text(money, plan.currency))}"

@@ -19,12 +19,12 @@ from furikaeri_common.planning import HERE
 __all__ = [
     "Currency",
     "Gpus",
+    "Kinds",
     "Prices",
     "SampleSeconds",
     "Scale",
     "Throughputs",
-    "given_rate",
-    "planned_kinds",
+    "named_kinds",
     "read_prices",
     "read_throughputs",
     "show_plan",
@@ -37,6 +37,10 @@ Prices = Annotated[
         metavar="KIND=MONEY",
         help="What an hour of a device costs, such as a100=1.89 or here=0.10. May be given several times.",
     ),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", help="A kind of GPU to plan for, such as a100; may be repeated."),
 ]
 Throughputs = Annotated[
     list[str] | None,
@@ -97,30 +101,38 @@ def read_throughputs(given: Sequence[str] | None, names: Collection[str]) -> dic
     return rates
 
 
-def given_rate(throughputs: Mapping[tuple[str, str], float], name: str, kind: str) -> float | None:
-    """Return the units a second that were given for a name on a kind, or for all names; None where none was."""
-    return throughputs.get((name, kind), throughputs.get(("", kind)))
-
-
-def planned_kinds(
-    prices: Mapping[str, float], throughputs: Mapping[tuple[str, str], float], *, is_measured: bool
+def named_kinds(
+    kinds: Sequence[str] | None,
+    throughputs: Mapping[tuple[str, str], float],
+    prices: Mapping[str, float],
+    *,
+    is_measured: bool,
 ) -> tuple[str, ...]:
-    """Return the kinds of device to plan for: this machine if it is measured, and those that the options name.
+    """Return the kinds of device that the options name, each once; none where they name none.
+
+    Args:
+        kinds: of `--kind`.
+        throughputs: of `--throughput`.
+        prices: of `--price`.
+        is_measured: whether anything is measured on this machine.
 
     Raises:
-        InputError: if a price is of a kind that is neither known nor given a throughput.
+        InputError: if one is neither known nor given a throughput, or this machine is named and tells nothing.
     """
     from furikaeri_common.gpu_kinds import GPU_KINDS
 
     rated = [kind for _, kind in throughputs]
-    for kind in prices:
-        if kind != HERE and kind not in GPU_KINDS and kind not in rated:
-            raise InputError(
-                f"--price {kind}: no GPU of this kind is known",
-                fix=f"{_near(kind, GPU_KINDS)}, or say what it does: --throughput {kind}=RATE",
-            )
-    named = dict.fromkeys([*([HERE] if is_measured else []), *rated, *prices])
-    return tuple(named) or (HERE,)
+    named = tuple(dict.fromkeys([*(kinds or ()), *rated, *prices]))
+    for kind in named:
+        if kind in rated or kind in GPU_KINDS or (kind == HERE and is_measured):
+            continue
+        if kind == HERE:
+            raise InputError("nothing is measured here, so there is no time here to tell", fix="Name a kind of GPU")
+        raise InputError(
+            f"no GPU of the kind {kind!r} is known",
+            fix=f"Say what it does: --throughput {kind}=RATE. {_near(kind, GPU_KINDS)}",
+        )
+    return named
 
 
 def _halves(text: str, option: str, form: str) -> tuple[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,21 +13,23 @@ from furikaeri_cli.output import Output
 from furikaeri_cli.plans import (
     Currency,
     Gpus,
+    Kinds,
     Prices,
     SampleSeconds,
     Scale,
     Throughputs,
-    planned_kinds,
+    named_kinds,
     read_prices,
     read_throughputs,
     show_plan,
 )
 from furikaeri_common.errors import InputError
+from furikaeri_common.planning import HERE
 
 if TYPE_CHECKING:
     from furikaeri_common.planning import Plan
     from twenty_questions.labelling.labeller import Labeller, LabellerConfig
-    from twenty_questions.precompute.plan import PlanOptions
+    from twenty_questions.precompute.planning.recipe_plan import PlanOptions
     from twenty_questions.precompute.recipe import PrecomputeRecipe
 
 __all__ = ["plan_cli", "planned"]
@@ -42,6 +45,7 @@ def plan_cli(
     model: Models = None,
     base_url: BaseUrl = None,
     sample: SampleSeconds = 60.0,
+    kind: Kinds = None,
     throughput: Throughputs = None,
     price: Prices = None,
     currency: Currency = "$",
@@ -56,17 +60,18 @@ def plan_cli(
     """Tell what `tq precompute all` takes for a recipe: work, time, memory, disk and money, stage by stage.
 
     Models on this machine are measured on it for --sample seconds in all. A GPU of a kind goes at the --throughput that
-    is given for it (pairs a second), or is reckoned from its peak; kinds are named by --throughput and --price. Nothing
+    is given for it (pairs a second), or is reckoned from its peak; --kind, --throughput and --price name kinds. Nothing
     is kept of the sample, and servers are not asked unless --ask-servers is given. --scale multiplies the keywords.
 
     Examples:
         tq precompute plan laptop
         tq precompute plan laptop --model smollm2-135m-instruct-q4_1.gguf --sample 20
+        tq precompute plan original --kind l4 --kind a100
         tq precompute plan original --price a100=1.89 --gpus 8
         tq precompute plan original --throughput a100=450 --throughput google/gemma-2-9b-it@a100=300 --scale 10
     """
     output = Output.choose(json=json, quiet=quiet)
-    from twenty_questions.precompute.plan import SERVER, PlanOptions, is_tried, models_of
+    from twenty_questions.precompute.planning.recipe_plan import SERVER, PlanOptions, is_tried, models_of
     from twenty_questions.precompute.recipe import read_precompute_recipe, with_models
 
     if base_url and not model:
@@ -75,11 +80,15 @@ def plan_cli(
         raise InputError(f"--scale {scale:g}: expected a factor above 0", fix="Leave it out for the recipe's own size")
     chosen = with_models(read_precompute_recipe(recipe), tuple(model or ()), tuple(base_url or ()))
     prices, rates = read_prices(price), read_throughputs(throughput, models_of(chosen))
-    measures = any(is_tried(one, seconds=sample, asks_servers=False) for one in chosen.models)
-    named = {key: rate for key, rate in rates.items() if key[1] != SERVER}
-    kinds = planned_kinds(prices, named, is_measured=measures)
+    tried = any(is_tried(one, seconds=sample, asks_servers=False) for one in chosen.models)
+    # Where servers label, what is done here needs no GPU.
+    measures = tried or all(one.base_url for one in chosen.models)
+    named = named_kinds(
+        kind, {key: rate for key, rate in rates.items() if key[1] != SERVER}, prices, is_measured=measures
+    )
+    kinds = tuple(dict.fromkeys([HERE, *named])) if measures else named
     options = PlanOptions(
-        kinds=kinds if measures or named or prices else _USUAL,
+        kinds=kinds or _USUAL,
         rates=rates,
         prices=prices,
         currency=currency,
@@ -90,10 +99,11 @@ def plan_cli(
     )
     from twenty_questions.labelling.opening import open_labeller
 
-    show_plan(
-        output,
-        planned(chosen, options, output=output, open_model=lambda one: open_labeller(one, on_note=output.note)),
-    )
+    plan = planned(chosen, options, output=output, open_model=lambda one: open_labeller(one, on_note=output.note))
+    if not kinds:
+        note = f"kinds: {' and '.join(_USUAL)}, for no model is measured here and no kind is named; choose with --kind"
+        plan = dataclasses.replace(plan, notes=(*plan.notes, note))
+    show_plan(output, plan)
 
 
 def planned(
@@ -114,6 +124,6 @@ def planned(
     Raises:
         InputError: if something cannot be read, or a model is damaged or cannot be asked.
     """
-    from twenty_questions.precompute.plan import plan_recipe
+    from twenty_questions.precompute.planning.recipe_plan import plan_recipe
 
     return plan_recipe(recipe, options, open_model=open_model, on_step=output.note)

@@ -12,12 +12,12 @@ throughput is better.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from furikaeri_common.planning import Amount
 
-__all__ = ["GPU_KINDS", "SHARE", "GpuKind", "reckoned_seconds"]
+__all__ = ["GPU_KINDS", "SHARE", "GpuKind", "reckoned_note", "reckoned_seconds", "unfit_notes"]
 
 SHARE = (0.15, 0.3, 0.5)
 """Which share of its peak a GPU reaches in work of this kind: at least, likely, at most.
@@ -73,3 +73,34 @@ def reckoned_seconds(kind: GpuKind, *, flops: float, read: float = 0.0) -> Amoun
     at_peak = max(flops / kind.flops, read / kind.bandwidth)
     least, likely, most = SHARE
     return Amount(at_peak / likely, at_peak / most, at_peak / least, "estimated")
+
+
+def reckoned_note(kinds: Iterable[str], units: str) -> str:
+    """Return the note that tells how work on kinds of GPU was reckoned.
+
+    Args:
+        kinds: their names, at least one.
+        units: what a rate would count, such as "pairs".
+    """
+    least, likely, most = (f"{share:.0%}" for share in SHARE)
+    return (
+        f"reckoned: {', '.join(kinds)} by peak figures, at {likely} of them ({least} to {most}); a measured rate is "
+        f"better: --throughput KIND={units.upper()}"
+    )
+
+
+def unfit_notes(held: Mapping[str, float], kinds: Iterable[str], fix: str) -> list[str]:
+    """Return a note for each known kind of GPU that some models may not fit.
+
+    Args:
+        held: bytes that each model takes there with all that is computed, by its name.
+        kinds: of device; those that are not known are passed over.
+        fix: what to do then.
+    """
+    notes = []
+    for kind in (one for one in kinds if one in GPU_KINDS):
+        memory = GPU_KINDS[kind].memory
+        large = [f"{name} ({size / 1e9:.3g} GB)" for name, size in held.items() if size > memory]
+        if large:
+            notes.append(f"too large: {', '.join(large)} may not fit the {memory / 1e9:.0f} GB of {kind}; {fix}")
+    return notes

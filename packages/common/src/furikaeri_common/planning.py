@@ -6,15 +6,16 @@ A plan is a list of stages, done one after the other. A stage is `tasks` indepen
     seconds on one device = opening + tasks x per_task + count x per_unit
     seconds on N devices  = opening + ceil(tasks / N) x (per_task + count / tasks x per_unit)
 
-Every figure is an `Amount`: the likely value, a range, and on what it rests. Sums take the weakest basis of their parts
-and add the ends of their ranges: errors of one machine's pace go together, so they do not cancel.
+Every figure is an `Amount`: the likely value, a range, and on what it rests. Sums take the weakest basis of their
+parts, but for what hardly counts, and add the ends of their ranges: errors of one machine's pace go together, so they
+do not cancel.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
@@ -32,6 +33,9 @@ __all__ = [
     "bill_of",
     "device_seconds",
     "fitted_pace",
+    "given_rate",
+    "line",
+    "memory_note",
     "multiplied",
     "pace_of_rate",
     "pace_on",
@@ -50,6 +54,9 @@ ANY = "any"
 """The pace of a stage that goes as fast whatever the device: on a processor, or behind a server."""
 
 _FIRMNESS = get_args(Basis)
+_NEGLIGIBLE = 0.02  # of a sum
+_LEAST_WIDTH = 0.05  # of a measured figure, to each side: a few samples agree by chance
+_GIB = 2**30
 
 
 class Amount(NamedTuple):
@@ -69,7 +76,7 @@ class Amount(NamedTuple):
 
 
 def amount(likely: float, basis: Basis, *, low: float | None = None, high: float | None = None) -> Amount:
-    """Return a figure; without a range it is its own.
+    """Return a figure; without a range it is its own. The range of a measured one is 5 % to each side at least.
 
     Raises:
         ValueError: if the range does not hold the figure, or any of them is negative or no number.
@@ -77,7 +84,11 @@ def amount(likely: float, basis: Basis, *, low: float | None = None, high: float
     made = Amount(likely, likely if low is None else low, likely if high is None else high, basis)
     if not 0 <= made.low <= made.likely <= made.high < math.inf:
         raise ValueError(f"expected 0 <= low <= likely <= high, got {made.low}, {made.likely} and {made.high}")
-    return made
+    if basis != "measured":
+        return made
+    return made._replace(
+        low=min(made.low, (1 - _LEAST_WIDTH) * likely), high=max(made.high, (1 + _LEAST_WIDTH) * likely)
+    )
 
 
 def scaled(one: Amount, factor: float) -> Amount:
@@ -92,15 +103,19 @@ def multiplied(one: Amount, other: Amount) -> Amount:
 
 
 def summed(amounts: Iterable[Amount]) -> Amount:
-    """Return the sum of figures, by the weakest basis among them; of none, a counted 0."""
+    """Return the sum of figures; of none, a counted 0.
+
+    Its basis is the weakest among them, those left out that with all weaker ones come to 2 % of the sum at most, by
+    their high ends: a minute that was reckoned does not make an estimate of a day that was measured.
+    """
     parts = list(amounts)
-    basis = max((one.basis for one in parts), key=_FIRMNESS.index, default=_FIRMNESS[0])
-    return Amount(
-        math.fsum(one.likely for one in parts),
-        math.fsum(one.low for one in parts),
-        math.fsum(one.high for one in parts),
-        basis,
-    )
+    likely = math.fsum(one.likely for one in parts)
+    beside, basis = 0.0, _FIRMNESS[0]
+    for basis in reversed(_FIRMNESS):
+        beside += math.fsum(one.high for one in parts if one.basis == basis)
+        if beside > _NEGLIGIBLE * likely:
+            break
+    return Amount(likely, math.fsum(one.low for one in parts), math.fsum(one.high for one in parts), basis)
 
 
 class Pace(NamedTuple):
@@ -136,12 +151,47 @@ def pace_of_rate(rate: float, basis: Basis, *, low: float | None = None, high: f
     return Pace(Amount(1 / rate, 1 / fast, 1 / slow, basis))
 
 
+def given_rate(rates: Mapping[tuple[str, str], float], names: Iterable[str], kind: str) -> float | None:
+    """Return the units a second that were given on a kind of device: for the first of some names, else for all.
+
+    Args:
+        rates: (name, or "" for all; kind) -> units a second.
+        names: what it may be given for, the closest first.
+        kind: of device.
+    """
+    return next((rates[name, kind] for name in (*names, "") if (name, kind) in rates), None)
+
+
+def line(points: Sequence[tuple[float, float]], *, size: Callable[[float], float] = float) -> tuple[float, float]:
+    """Return (fixed, each): the line fixed + each x size(units) of what was measured; neither is negative.
+
+    The line goes through the medians of the smallest and the largest units, so that what does not grow is told apart
+    from what does. Where it would begin below 0, or there is one size alone, it goes through 0 and the largest; where
+    it would fall, it is flat, at the higher of the two.
+
+    Args:
+        points: (units, value) of at least one sample; values of at least 0.
+        size: by which the value grows; of units at least 0, and above 0 for the largest.
+    """
+    by_units: dict[float, list[float]] = {}
+    for units, value in points:
+        by_units.setdefault(units, []).append(value)
+    small, large = min(by_units), max(by_units)
+    few, many = statistics.median(by_units[small]), statistics.median(by_units[large])
+    if small == large:
+        return 0.0, many / size(large)
+    each = (many - few) / (size(large) - size(small))
+    fixed = few - each * size(small)
+    if each <= 0:
+        return max(few, many), 0.0
+    return (fixed, each) if fixed >= 0 else (0.0, many / size(large))
+
+
 def fitted_pace(samples: Sequence[Sample], *, opening: Amount | None = None) -> Pace:
     """Return the pace that timed tasks of one or more sizes show.
 
-    The line goes through the medians of the smallest and the largest size, so that what a task costs beside its units
-    is told apart from them; where that would come out negative, it is 0 and the largest size decides alone. The range
-    is that of the single tasks of the largest size about the line.
+    Where the larger tasks took no longer than the smaller ones (see `line`), their units take all of the time. The
+    range is that of the single tasks of the largest size about the line.
 
     Args:
         samples: at least one; of two sizes, several each, where there is a part that does not grow.
@@ -152,19 +202,16 @@ def fitted_pace(samples: Sequence[Sample], *, opening: Amount | None = None) -> 
     """
     if not samples or not all(one.units > 0 and one.seconds > 0 for one in samples):
         raise ValueError(f"expected samples with units > 0 and seconds > 0, got {list(samples)}")
-    by_size: dict[float, list[float]] = {}
-    for one in samples:
-        by_size.setdefault(one.units, []).append(one.seconds)
-    small, large = min(by_size), max(by_size)
-    of_small, of_large = statistics.median(by_size[small]), statistics.median(by_size[large])
-    each = (of_large - of_small) / (large - small) if large > small else of_large / large
-    beside = of_small - each * small if large > small else 0.0
-    if each <= 0 or beside < 0:
-        each, beside = of_large / large, 0.0
-    slowest, fastest = max(by_size[large]) / of_large, min(by_size[large]) / of_large
+    large = max(one.units for one in samples)
+    seconds = [one.seconds for one in samples if one.units == large]
+    middle = statistics.median(seconds)
+    beside, each = line(samples)
+    if not each:
+        beside, each = 0.0, middle / large
+    fastest, slowest = min(seconds) / middle, max(seconds) / middle
     return Pace(
-        Amount(each, each * fastest, each * slowest, "measured"),
-        Amount(beside, beside * fastest, beside * slowest, "measured"),
+        amount(each, "measured", low=each * fastest, high=each * slowest),
+        amount(beside, "measured", low=beside * fastest, high=beside * slowest),
         opening or Amount(0.0, 0.0, 0.0, "counted"),
     )
 
@@ -316,3 +363,13 @@ def bill_of(plan: Plan, kind: str, devices: int = 1) -> Bill:
         summed(stage.fee for stage in plan.stages if stage.fee is not None),
         tuple(name for name, wall in walls.items() if wall is None),
     )
+
+
+def memory_note(of: Mapping[str, Amount]) -> tuple[str, ...]:
+    """Return a note that tells what to set aside for tasks on a cluster; none where no memory is known.
+
+    Args:
+        of: the memory of a machine, in bytes, that a task takes at its peak, by what the task does.
+    """
+    told = [f"{math.ceil(2 * memory.high / _GIB) / 2:g} for {what}" for what, memory in of.items()]
+    return (f"Set aside for a task of a cluster, in GiB (--task-memory): {', '.join(told)}.",) if told else ()

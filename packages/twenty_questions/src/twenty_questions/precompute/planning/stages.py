@@ -6,8 +6,6 @@ import math
 from dataclasses import replace
 
 from furikaeri_common.gpu_kinds import GPU_KINDS
-from furikaeri_common.models.budget import HEADROOM
-from furikaeri_common.models.config import ModelConfig
 from furikaeri_common.planning import (
     ANY,
     HERE,
@@ -15,33 +13,36 @@ from furikaeri_common.planning import (
     Pace,
     PlannedStage,
     amount,
+    given_rate,
     multiplied,
     pace_of_rate,
     scaled,
     summed,
 )
+from twenty_questions.labelling.centring import REFERENCE_THINGS
 from twenty_questions.labelling.labeller import LabellerConfig
 from twenty_questions.labelling.prompts import read_prompt
-from twenty_questions.precompute.plan_known import (
-    SERVER,
+from twenty_questions.precompute.planning.known import (
     Known,
     PlanOptions,
     WritingSource,
     conversations_of,
     short_name,
 )
-from twenty_questions.precompute.plan_labels import Clock, LabelSample
-from twenty_questions.precompute.plan_models import ModelSize, size_of_model
-from twenty_questions.precompute.plan_reckoning import (
+from twenty_questions.precompute.planning.labels import Clock, LabelSample
+from twenty_questions.precompute.planning.models import ModelSize, size_of_model
+from twenty_questions.precompute.planning.reckoning import (
     PairTokens,
     label_pace,
     tokens_of_pairs,
     tokens_of_turns,
     writing_pace,
 )
-from twenty_questions.precompute.plan_table import choosing_pace
-from twenty_questions.precompute.plan_writing import WritingSample
+from twenty_questions.precompute.planning.servers import server_paces, with_fee
+from twenty_questions.precompute.planning.table import choosing_pace
+from twenty_questions.precompute.planning.writing import WritingSample
 from twenty_questions.precompute.recipe import WrittenWords
+from twenty_questions.question_sources.language_model import REQUESTS_PER_TASK
 
 __all__ = ["stages_of_plan"]
 
@@ -102,7 +103,8 @@ def stages_of_plan(known: Known, *, clock: Clock) -> list[PlannedStage]:
 
 def _writing(known: Known, source: WritingSource, name: str, *, times: float = 1.0) -> PlannedStage:
     sample, size = known.writing.get(source), None if source.base_url else size_of_model(source)
-    requests = amount(max(1, round(source.requests * times)), "counted")
+    requests = max(1, round(source.requests * times))
+    each_task = source.how.shard if isinstance(source, WrittenWords) else REQUESTS_PER_TASK
     turns = conversations_of(source, known.sizes, seed=known.recipe.seed)
     is_measured = sample is not None and sample.tokens_in > 0
     if sample is not None and is_measured:
@@ -117,14 +119,15 @@ def _writing(known: Known, source: WritingSource, name: str, *, times: float = 1
     written = tokens_out.likely * _BYTES_A_TOKEN if sample is None else sample.bytes
     made = PlannedStage(
         name=name,
-        count=requests,
+        count=amount(requests, "counted"),
         unit="texts",
-        tasks=1,
+        # A server does not go faster for more who wait for it.
+        tasks=1 if source.base_url else math.ceil(requests / each_task),
         paces=_writing_paces(known, source, sample, size, tokens_in.likely, tokens_out.likely),
         memory=_memory(sample, size, known.options),
-        disk=amount(requests.likely * (shown + written), "estimated" if sample is None else "measured"),
+        disk=amount(requests * (shown + written), "estimated" if sample is None else "measured"),
     )
-    return _with_fee(made, source, tokens_in, tokens_out) if source.base_url else made
+    return with_fee(made, source, made.count, tokens_in, tokens_out) if source.base_url else made
 
 
 def _writing_paces(
@@ -136,32 +139,12 @@ def _writing_paces(
     tokens_out: float,
 ) -> dict[str, Pace]:
     if source.base_url:
-        return _server_paces(known.options, source, None if sample is None else sample.pace)
+        return server_paces(known.options, source, None if sample is None else sample.pace)
     paces = {} if sample is None else {HERE: sample.pace}
     for kind in known.options.kinds:
         if kind in GPU_KINDS and size is not None:
             paces[kind] = writing_pace(GPU_KINDS[kind], size, tokens_in, tokens_out)
     return paces
-
-
-def _server_paces(options: PlanOptions, config: ModelConfig, measured: Pace | None) -> dict[str, Pace]:
-    rate = options.rates.get((config.model, SERVER), options.rates.get(("", SERVER)))
-    if rate is not None:
-        return {ANY: pace_of_rate(rate, "given")}
-    if measured is not None:
-        return {ANY: measured}
-    if config.requests_per_minute:
-        return {ANY: pace_of_rate(config.requests_per_minute / 60 * len(config.addresses), "given")}
-    return {}
-
-
-def _with_fee(stage: PlannedStage, config: ModelConfig, tokens_in: Amount, tokens_out: Amount) -> PlannedStage:
-    """Return a stage with what a server reads, writes and takes for it."""
-    read, written = multiplied(stage.count, tokens_in), multiplied(stage.count, tokens_out)
-    fee = None
-    if config.price_in or config.price_out:
-        fee = summed((scaled(read, config.price_in / 1e6), scaled(written, config.price_out / 1e6)))
-    return replace(stage, tokens_in=read, tokens_out=written, fee=fee, memory=None, is_rented=False)
 
 
 def _ranking(known: Known, clock: Clock) -> list[PlannedStage]:
@@ -179,19 +162,23 @@ def _labels(
     known: Known, config: LabellerConfig, name: str, pairs: Amount, *, shard: int, questions: Amount
 ) -> PlannedStage:
     sample, size = known.labels.get(config), None if config.base_url else size_of_model(config)
-    tasks = max(1, math.ceil(pairs.likely / (shard * questions.likely)))
+    shards = max(1, math.ceil(pairs.likely / (shard * questions.likely)))
     keywords = [keyword.name for keyword in known.sizes.words.keywords]
     tokens = tokens_of_pairs(read_prompt(config.prompt), keywords, known.sizes.texts)
     whole = known.sizes.asked.likely * min(known.recipe.table.shard, known.sizes.keywords.likely)
-    bytes_a_pair = (known.table.shard_bytes if sample is None else sample.shard_bytes) / whole
+    if sample is None:
+        bytes_a_pair = amount(known.table.shard_bytes / whole, "estimated")
+    else:
+        bytes_a_pair = amount(sample.shard_bytes / whole, "measured")
+    references = scaled(questions, len(REFERENCE_THINGS) if config.centring else 0)
     made = PlannedStage(
         name=name,
         count=pairs,
         unit="pairs",
-        tasks=tasks,
-        paces=_label_paces(known, config, sample, size, tokens),
+        tasks=shards,
+        paces=_label_paces(known, config, sample, size, tokens, references),
         memory=_memory(sample, size, known.options),
-        disk=amount(pairs.likely * bytes_a_pair, "estimated" if sample is None else "measured"),
+        disk=multiplied(pairs, bytes_a_pair),
     )
     if not config.base_url:
         return made
@@ -199,49 +186,71 @@ def _labels(
         tokens_in, tokens_out = amount(sample.tokens_in, "measured"), amount(sample.tokens_out, "measured")
     else:
         # One token is written where the server gives log-probabilities.
-        tokens_in, tokens_out = amount(tokens.whole, "estimated"), amount(1, "estimated")
-    return _with_fee(made, config, tokens_in, tokens_out)
+        tokens_in = amount(tokens.whole, "estimated", high=config.samples * tokens.whole)
+        tokens_out = amount(1, "estimated", high=config.samples)
+    paces = {kind: pace._replace(per_task=scaled(pace.per_task, shards)) for kind, pace in made.paces.items()}
+    alone = replace(made, tasks=1, paces=paces)
+    return with_fee(alone, config, summed((pairs, references)), tokens_in, tokens_out)
 
 
 def _label_paces(
-    known: Known, config: LabellerConfig, sample: LabelSample | None, size: ModelSize | None, tokens: PairTokens
+    known: Known,
+    config: LabellerConfig,
+    sample: LabelSample | None,
+    size: ModelSize | None,
+    tokens: PairTokens,
+    references: Amount,
 ) -> dict[str, Pace]:
+    """Return the paces of labelling; each device asks about the references for itself, at its beginning."""
     options = known.options
     keeping = amount(known.table.writing, "measured")
-    measured = None if sample is None else sample.pace._replace(per_task=summed((sample.pace.per_task, keeping)))
-    if config.base_url:
-        return _server_paces(options, config, measured)
+    measured = None
+
+    def with_references(pace: Pace, each: Amount | None = None) -> Pace:
+        return pace._replace(opening=summed((pace.opening, multiplied(references, each or pace.per_unit))))
+
+    if sample is not None:
+        measured = with_references(
+            sample.pace._replace(per_task=summed((sample.pace.per_task, keeping))),
+            amount(sample.reference / len(REFERENCE_THINGS), "measured"),
+        )
     paces = {} if measured is None else {HERE: measured}
     computed = sample.tokens if sample is not None and sample.tokens else tokens.computed
+    if config.base_url:
+        return {
+            kind: pace if pace is measured else with_references(pace)
+            for kind, pace in server_paces(options, config, measured).items()
+        }
     for kind in options.kinds:
-        rate = options.rates.get((config.model, kind), options.rates.get(("", kind)))
+        rate = given_rate(options.rates, (config.model,), kind)
         if rate is not None:
-            paces[kind] = pace_of_rate(rate, "given")
+            paces[kind] = with_references(pace_of_rate(rate, "given"))
         elif kind in GPU_KINDS and size is not None:
-            paces[kind] = label_pace(GPU_KINDS[kind], size, computed)._replace(per_task=keeping)
+            paces[kind] = with_references(label_pace(GPU_KINDS[kind], size, computed)._replace(per_task=keeping))
     return paces
 
 
 def _memory(sample: LabelSample | WritingSample | None, size: ModelSize | None, options: PlanOptions) -> Amount | None:
-    """Return what a task holds: what was seen here, or else the weights and `HEADROOM` for what is computed."""
+    """Return what a task holds: of this machine as was seen here, or else of a GPU."""
     if sample is not None and HERE in options.kinds:
         return amount(sample.memory, "measured")
-    return None if size is None else amount(size.held / (1 - HEADROOM), "estimated")
+    return None if size is None else amount(size.needed, "estimated")
 
 
 def _table(known: Known) -> PlannedStage:
     sizes, table = known.sizes, known.table
-    columns, answering = sizes.asked.likely, 0.0
+    columns, answering = sizes.asked, 0.0
     if sizes.spelling is not None:
-        answering = sizes.spelling.answering / columns
-        columns += len(sizes.spelling.letters)
-    disk = sizes.keywords.likely * (columns + table.row_bytes) + columns * sizes.lines.question
+        answering = sizes.spelling.answering / columns.likely
+        columns = summed((columns, amount(len(sizes.spelling.letters), "measured")))
+    row = summed((columns, amount(table.row_bytes, "measured")))
+    disk = summed((multiplied(sizes.keywords, row), scaled(columns, sizes.lines.question)))
     return PlannedStage(
         name="table",
         count=multiplied(sizes.keywords, sizes.asked),
         unit="pairs",
         paces={ANY: table.pace._replace(per_unit=summed((table.pace.per_unit, amount(answering, "measured"))))},
-        disk=amount(disk, summed((sizes.keywords, sizes.asked, amount(0, "measured"))).basis),
+        disk=disk,
     )
 
 

@@ -12,7 +12,7 @@ from furikaeri_common.models.config import ModelConfig, Writer
 from furikaeri_common.models.usage import usage_of
 from furikaeri_common.models.writing import open_once
 from furikaeri_common.planning import Amount, Pace, amount
-from twenty_questions.precompute.plan_labels import Clock
+from twenty_questions.precompute.planning.labels import Clock
 
 __all__ = ["WritingSample", "sample_writing"]
 

@@ -45,6 +45,7 @@ class LabelSample(NamedTuple):
     Attributes:
         name: the labeller's.
         pace: of pairs; a task is a shard.
+        reference: seconds of each question about the things that answers are centred by; 0 where they are not.
         tokens: that are computed for a pair of a whole shard; 0 for a server.
         shard_bytes: of a whole shard's file.
         memory: bytes at the peak, the whole process counted.
@@ -55,6 +56,7 @@ class LabelSample(NamedTuple):
 
     name: str
     pace: Pace
+    reference: float
     tokens: float
     shard_bytes: float
     memory: float
@@ -108,15 +110,15 @@ def sample_labels(
         opened = open_model()
         opening = clock() - began
         try:
-            labeller = opened
+            labeller, is_centred = opened, False
             while isinstance(labeller, WrappedLabeller):
+                is_centred |= isinstance(labeller, CentredLabeller)
                 labeller = labeller.labeller
             before, started = usage_of(labeller), (time.process_time(), time.perf_counter())
             pieces = list(_pieces(labeller, drawn, keywords, asked, shard[0], seconds, clock))
             share = (time.process_time() - started[0]) / max(time.perf_counter() - started[1], 1e-9)
             used = {name: value - before.get(name, 0) for name, value in usage_of(labeller).items()}
-            if isinstance(opened, CentredLabeller):
-                opening += shard[1] * _reference_seconds(labeller, asked, clock)
+            reference = _reference_seconds(labeller, asked, clock) if is_centred else 0.0
             tokens = _tokens_of_shard(labeller, [keywords[next(drawn)] for _ in range(shard[0])], asked, shard)
             pace = _pace(labeller, [piece for piece in pieces if piece.is_timed], tokens, amount(opening, "measured"))
             size = _bytes_of_shard(labeller, pieces, shard)
@@ -126,6 +128,7 @@ def sample_labels(
     return LabelSample(
         name=opened.name,
         pace=pace,
+        reference=reference,
         tokens=tokens,
         shard_bytes=size,
         memory=watch.peak,
@@ -233,8 +236,9 @@ def _bytes_of_shard(labeller: Labeller, pieces: Sequence[_Piece], shard: tuple[i
     """Return the bytes of a whole shard: pieces of all that was labelled, and of half of it, tell how they grow."""
     questions = max((piece.questions for piece in pieces), key=len)
     rows = [(piece.keywords, piece.p_yes) for piece in pieces if len(piece.questions) == len(questions)]
-    names = [name for keywords, _ in rows for name in keywords]
-    p_yes = np.concatenate([p_yes for _, p_yes in rows])
+    # No more than a shard has: what is packed does not shrink as it grew.
+    names = [name for keywords, _ in rows for name in keywords][: shard[0]]
+    p_yes = np.concatenate([p_yes for _, p_yes in rows])[: shard[0]]
     return shard_bytes(labeller.name, dict(labeller.identity), names, questions, p_yes, shard)
 
 

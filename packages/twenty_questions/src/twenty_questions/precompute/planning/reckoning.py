@@ -17,7 +17,7 @@ from furikaeri_common.models.config import Conversation
 from furikaeri_common.planning import Amount, Pace, scaled, summed
 from twenty_questions.labelling.prompts import Prompt
 from twenty_questions.labelling.token_tree import trees
-from twenty_questions.precompute.plan_models import ModelSize
+from twenty_questions.precompute.planning.models import ModelSize
 
 __all__ = [
     "GPU_NODES",

@@ -9,7 +9,7 @@ The stages are those of `chain`, cut where their figures come from different pla
     table        what all models say, as one table
 
 A model that is on this machine is measured on it. A kind of GPU goes at the rate that is given for it, or at one that
-is reckoned (`plan_reckoning`). Servers are asked only where that is wished, for it may cost money; else their tokens
+is reckoned (`reckoning`). Servers are asked only where that is wished, for it may cost money; else their tokens
 are reckoned from the prompts.
 """
 
@@ -21,11 +21,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from furikaeri_common.errors import WorkError
-from furikaeri_common.gpu_kinds import GPU_KINDS, SHARE
+from furikaeri_common.gpu_kinds import GPU_KINDS, reckoned_note, unfit_notes
 from furikaeri_common.models.config import ModelConfig, Writer, model_part
-from furikaeri_common.planning import HERE, Plan
+from furikaeri_common.planning import HERE, Plan, amount, given_rate, memory_note
 from twenty_questions.labelling.labeller import Labeller, LabellerConfig
-from twenty_questions.precompute.plan_known import (
+from twenty_questions.precompute.planning.known import (
     SERVER,
     Known,
     PlanOptions,
@@ -34,12 +34,12 @@ from twenty_questions.precompute.plan_known import (
     short_name,
     writers_of,
 )
-from twenty_questions.precompute.plan_labels import Clock, LabelSample, sample_labels
-from twenty_questions.precompute.plan_models import is_here, size_of_model
-from twenty_questions.precompute.plan_sizes import RecipeSizes, sizes_of
-from twenty_questions.precompute.plan_stages import stages_of_plan
-from twenty_questions.precompute.plan_table import sample_table
-from twenty_questions.precompute.plan_writing import WritingSample, sample_writing
+from twenty_questions.precompute.planning.labels import Clock, LabelSample, sample_labels
+from twenty_questions.precompute.planning.models import is_here, size_of_model
+from twenty_questions.precompute.planning.sizes import RecipeSizes, sizes_of
+from twenty_questions.precompute.planning.stages import stages_of_plan
+from twenty_questions.precompute.planning.table import sample_table
+from twenty_questions.precompute.planning.writing import WritingSample, sample_writing
 from twenty_questions.precompute.recipe import PrecomputeRecipe, WrittenWords
 from twenty_questions.sources.language_model import draw_words, write_texts
 
@@ -180,11 +180,7 @@ def _notes(known: Known) -> list[str]:
         kind for kind in options.kinds if kind in GPU_KINDS and any(_is_reckoned(known, kind, one) for one in local)
     ]
     if reckoned:
-        least, likely, most = SHARE
-        notes.append(
-            f"reckoned: {', '.join(reckoned)} by peak figures, at {likely:.0%} of them ({least:.0%} to {most:.0%}); "
-            "a measured rate is better: --throughput KIND=PAIRS"
-        )
+        notes.append(reckoned_note(reckoned, "pairs"))
     notes += _unfit(known)
     servers = [one for one in (*recipe.models, *writers_of(recipe)) if one.base_url and not _is_sampled(known, one)]
     if servers:
@@ -193,7 +189,22 @@ def _notes(known: Known) -> list[str]:
             f"servers: {names} not asked; tokens are reckoned from the prompts, prices are the recipe's price_in and "
             f"price_out, and a rate is --throughput NAME@{SERVER}=REQUESTS"
         )
-    return notes
+    sampled = {one.samples for one in servers if isinstance(one, LabellerConfig)}
+    if sampled:
+        times = " or ".join(f"{number}" for number in sorted(sampled))
+        notes.append(
+            f"servers: one without log-probabilities is asked {times} times a pair; the high ends are for that"
+        )
+    return [*notes, *_task_notes(known)]
+
+
+def _task_notes(known: Known) -> tuple[str, ...]:
+    """Return what to set aside for a task on a cluster, of models that were tried on this machine."""
+    held = {
+        "labels": [sample.memory for config, sample in known.labels.items() if not config.base_url],
+        "texts": [sample.memory for source, sample in known.writing.items() if not source.base_url],
+    }
+    return memory_note({what: amount(max(sizes), "measured") for what, sizes in held.items() if sizes})
 
 
 def _is_sampled(known: Known, config: ModelConfig) -> bool:
@@ -201,24 +212,21 @@ def _is_sampled(known: Known, config: ModelConfig) -> bool:
 
 
 def _is_reckoned(known: Known, kind: str, config: ModelConfig) -> bool:
-    given = known.options.rates
-    return not isinstance(config, LabellerConfig) or not {(config.model, kind), ("", kind)} & set(given)
+    if size_of_model(config) is None:
+        return False
+    return not isinstance(config, LabellerConfig) or given_rate(known.options.rates, (config.model,), kind) is None
 
 
 def _unfit(known: Known) -> list[str]:
     """Return what does not fit a kind of GPU, and what is not known of models."""
-    notes = []
+    notes, needed = [], {}
     configs = {one.model: one for one in (*known.recipe.models, *writers_of(known.recipe)) if not one.base_url}
     for name, config in configs.items():
         size = size_of_model(config)
         if size is None:
             notes.append(f"unknown: {name} is not here and its name tells no size; give --throughput {name}@KIND=PAIRS")
             continue
-        small = [kind for kind in known.options.kinds if kind in GPU_KINDS and GPU_KINDS[kind].memory < size.held]
-        if small:
-            notes.append(
-                f"too large: the weights of {name} take {size.held / 1e9:.3g} GB, more than {', '.join(small)} has"
-            )
+        needed[name] = size.needed
         if HERE in known.options.kinds and not _is_sampled(known, config):
             notes.append(f"not here: {name} is not on this machine or was not tried, so its time here is not known")
-    return notes
+    return [*notes, *unfit_notes(needed, known.options.kinds, 'set weights = "8bit" or "4bit" in the recipe')]

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from furikaeri_common.errors import InputError
+from furikaeri_common.models.budget import HEADROOM
 from furikaeri_common.models.config import ModelConfig
 from furikaeri_common.models.folders import FolderContents, bytes_held, read_folder
 from furikaeri_common.models.gguf_header import read_gguf_header
@@ -43,6 +44,11 @@ class ModelSize(NamedTuple):
     linear: float
     held: float
     basis: Basis
+
+    @property
+    def needed(self) -> float:
+        """Bytes of a GPU that it takes: its weights, and `HEADROOM` for what is computed."""
+        return self.held / (1 - HEADROOM)
 
     @property
     def flops(self) -> float:

@@ -15,7 +15,7 @@ from furikaeri_common.planning import Pace, Sample, fitted_pace, scaled
 from twenty_questions.labelling.grid import PairGrid
 from twenty_questions.labelling.labelled_table import ConsensusConfig, labelled_table
 from twenty_questions.labelling.shard_store import ShardStore, append_journal
-from twenty_questions.precompute.plan_labels import Clock
+from twenty_questions.precompute.planning.labels import Clock
 from twenty_questions.question_sources.ranking import rank_questions
 from twenty_questions.questions import Question
 from twenty_questions.table import save_table

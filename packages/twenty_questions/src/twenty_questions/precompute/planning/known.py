@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from furikaeri_common.models.config import Conversation, ModelConfig
 from furikaeri_common.planning import HERE
 from twenty_questions.labelling.labeller import LabellerConfig
-from twenty_questions.precompute.plan_labels import LabelSample
-from twenty_questions.precompute.plan_sizes import RecipeSizes
-from twenty_questions.precompute.plan_table import TableSample
-from twenty_questions.precompute.plan_writing import WritingSample
+from twenty_questions.precompute.planning.labels import LabelSample
+from twenty_questions.precompute.planning.sizes import RecipeSizes
+from twenty_questions.precompute.planning.table import TableSample
+from twenty_questions.precompute.planning.writing import WritingSample
 from twenty_questions.precompute.recipe import PrecomputeRecipe, WrittenQuestions, WrittenWords
 from twenty_questions.question_sources.language_model import conversation_of, shown_names
 from twenty_questions.sources.language_model import conversation_for, draw_words

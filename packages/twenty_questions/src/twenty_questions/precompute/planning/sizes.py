@@ -1,7 +1,8 @@
 """How much work a recipe is, before any of it is done (io: lists are read, no model is asked).
 
 What lists and WordNet give is counted. What models will write is not known, so it is bounded: by the recipe's limit of
-keywords and budget of questions, and by the names and questions that are asked for.
+keywords and budget of questions, and by the names and questions that are asked for. The bound is what is planned for,
+so that no work is forgotten; the low end of its range takes one new name or question from each text.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from furikaeri_common.errors import InputError
-from furikaeri_common.planning import Amount, Pace, Sample, amount, fitted_pace
+from furikaeri_common.planning import Amount, Pace, Sample, amount, fitted_pace, scaled
 from twenty_questions.labelling.grid import asked_questions
 from twenty_questions.precompute.keywords import keywords_of
-from twenty_questions.precompute.plan_labels import Clock
+from twenty_questions.precompute.planning.labels import Clock
 from twenty_questions.precompute.questions import Collected, collected_questions
-from twenty_questions.precompute.recipe import ListedWords, PrecomputeRecipe, WrittenWords
+from twenty_questions.precompute.recipe import ListedWords, PrecomputeRecipe, WrittenQuestions, WrittenWords
 from twenty_questions.question_sources.letters import splitting_letters
 from twenty_questions.question_sources.question_lists import CountedQuestion, write_questions
 from twenty_questions.questions import answer_by_spelling
@@ -100,27 +101,29 @@ def sizes_of(recipe: PrecomputeRecipe, *, scale: float = 1.0, clock: Clock = tim
         clock: what is measured.
 
     Raises:
-        InputError: if a list that the recipe names is missing, or WordNet is.
+        InputError: if a list that the recipe names is missing, or WordNet is. The contest's list may be missing, where
+            the recipe limits its keywords or takes none from it.
     """
     if not scale > 0:
         raise ValueError(f"expected scale > 0, got {scale}")
     began = clock()
-    words, known, left_out = _known_words(recipe)
+    given_words = _known_words(recipe)
+    words, known = given_words.words, given_words.known
     list_seconds = clock() - began
     notes: dict[str, str] = {}
-    keywords, notes["keywords"] = _keywords(recipe, known, left_out)
+    keywords, notes["keywords"] = _keywords(recipe, given_words)
     found, given, merging = _known_questions(recipe, words, clock)
     spelling = _spelling(recipe, words, clock)
     lines = _line_bytes(words, found.meaning if spelling is None else [*found.meaning, *spelling.letters])
     texts = asked_questions([one.question for one in found.meaning])
     written = sum(source.requests * source.wanted for source in recipe.questions.llm)
-    listed = len(texts) if given else 0
+    listed, pooled = (len(texts), found.given) if given else (0, 0)
     collected, asked, notes["questions"] = _questions(recipe, listed, written)
     if not given or not known:
         missing = [what for what, there in (("keywords", known), ("questions", given)) if not there]
         notes["sample"] = f"the built-in {' and '.join(missing)} stand for those that models will write"
     if scale != 1:
-        keywords = amount(max(1, round(keywords.likely * scale)), keywords.basis)
+        keywords = scaled(keywords, max(scale, 1 / keywords.likely))
         notes["keywords"] = f"{scale:g} times: {notes['keywords']}"
     is_ranked = 0 < recipe.questions.budget < collected.likely
     return RecipeSizes(
@@ -129,7 +132,7 @@ def sizes_of(recipe: PrecomputeRecipe, *, scale: float = 1.0, clock: Clock = tim
         asked=asked,
         spelling=spelling,
         lines=lines,
-        pool=amount(written + (found.given if given else 0), "estimated" if written else "counted"),
+        pool=_bounded(pooled + written, pooled, recipe.questions.llm) if written else amount(pooled, "counted"),
         ranked=min(recipe.questions.sample, round(keywords.likely)) if is_ranked else 0,
         words=words,
         texts=texts,
@@ -139,10 +142,26 @@ def sizes_of(recipe: PrecomputeRecipe, *, scale: float = 1.0, clock: Clock = tim
     )
 
 
-def _known_words(recipe: PrecomputeRecipe) -> tuple[KeywordList, int, str]:
-    """Return keywords to measure with, how many the recipe's lists give, and what was left out."""
-    gone = [] if _has_public() else _public_lists(recipe)
-    part = recipe.keywords
+class _Listed(NamedTuple):
+    """Keywords to measure with, how many the recipe's lists give, what was left out, and whether that may add some."""
+
+    words: KeywordList
+    known: int
+    left_out: str
+    may_grow: bool
+
+
+def _known_words(recipe: PrecomputeRecipe) -> _Listed:
+    """Return what the recipe's lists give; the built-in words if there are none."""
+    part, error = recipe.keywords, _public_error()
+    gone = [] if error is None else _public_lists(recipe)
+    lists = [_named(source) for source in part.sources if not isinstance(source, WrittenWords)]
+    missing = [name for name in lists if name in gone]
+    if error is not None and missing and not part.limit:
+        raise InputError(
+            f"{missing[0]}: the contest's list is not on this machine, so the recipe's keywords cannot be counted",
+            fix=f"{error.fix}; or give the recipe a limit of keywords",
+        )
     listed = replace(
         part,
         limit=0,
@@ -153,9 +172,8 @@ def _known_words(recipe: PrecomputeRecipe) -> tuple[KeywordList, int, str]:
         llm=(),
     )
     words = keywords_of(listed, Path(), seed=recipe.seed)
-    has_lists = any(not isinstance(source, WrittenWords) and _named(source) not in gone for source in part.sources)
     left_out = f"without the contest's list ({gone[0]}), which is not on this machine" if gone else ""
-    return words, len(words) if has_lists else 0, left_out
+    return _Listed(words, len(words) if len(lists) > len(missing) else 0, left_out, bool(missing))
 
 
 def _named(source: object) -> str:
@@ -168,29 +186,33 @@ def _public_lists(recipe: PrecomputeRecipe) -> list[str]:
     return [name for name in (*named, recipe.keywords.exclude) if name and is_public(name)]
 
 
-def _has_public() -> bool:
+def _public_error() -> InputError | None:
+    """Return why the contest's list cannot be read; None where it can."""
     try:
         read_public_list()
-    except InputError:
-        return False
-    return True
+    except InputError as error:
+        return error
+    return None
 
 
-def _keywords(recipe: PrecomputeRecipe, known: int, left_out: str) -> tuple[Amount, str]:
-    part = recipe.keywords
+def _keywords(recipe: PrecomputeRecipe, listed: _Listed) -> tuple[Amount, str]:
+    part, known = recipe.keywords, listed.known
     named = sum(source.requests * source.asked for source in part.llm)
-    most = known + named
     text = f"{known:,} by lists" + (f", {named:,} names asked of models" if named else "")
-    text += f" ({left_out})" if left_out else ""
+    text += f" ({listed.left_out})" if listed.left_out else ""
     if part.limit and known >= part.limit:
         return amount(part.limit, "counted"), f"the recipe's limit; {text}"
-    if not named and not left_out:
+    if not named and not listed.left_out:
         return amount(known, "counted"), text
+    most = part.limit if listed.may_grow else known + named
     bound = min(most, part.limit) if part.limit else most
-    if left_out and part.limit:
-        bound = part.limit
     which = "the recipe's limit" if bound == part.limit else "every name a new one"
-    return amount(max(bound, 1), "estimated"), f"at most, {which}; {text}"
+    return _bounded(bound, known, part.llm), f"at most, {which}; {text}"
+
+
+def _bounded(most: int, known: int, written: Sequence[WrittenWords] | Sequence[WrittenQuestions]) -> Amount:
+    """Return a number of which some are known, and of which texts to be written may give the others."""
+    return amount(most, "estimated", low=min(known + sum(source.requests for source in written), most))
 
 
 def _known_questions(recipe: PrecomputeRecipe, words: KeywordList, clock: Clock) -> tuple[Collected, bool, Pace]:
@@ -241,11 +263,11 @@ def _questions(recipe: PrecomputeRecipe, listed: int, written: int) -> tuple[Amo
     """Return the questions before ranking and after it, and how they were got."""
     budget, most = recipe.questions.budget, listed + written
     text = f"{listed:,} in lists" + (f", {written:,} asked of models" if written else "")
-    collected = amount(most, "estimated" if written else "counted")
+    collected = _bounded(most, listed, recipe.questions.llm) if written else amount(listed, "counted")
     if budget and listed >= budget * (_SURELY if written else 1):
         return collected, amount(budget, "counted"), f"the recipe's budget; {text}"
     if not written:
-        return collected, amount(listed, "counted"), text
+        return collected, collected, text
     bound = min(budget, most) if budget else most
     which = "the recipe's budget" if bound == budget else "every question a new one"
-    return collected, amount(bound, "estimated"), f"at most, {which}; {text}"
+    return collected, _bounded(bound, listed, recipe.questions.llm), f"at most, {which}; {text}"
