@@ -20,9 +20,10 @@ from typing import Any
 
 from furikaeri_common.figures import Figure, tell_figures
 from furikaeri_common.local_processes import LocalProcesses
-from isic_lesion.image_models import arithmetic
+from isic_lesion.image_models import arithmetic, scoring
 from isic_lesion.image_models.presets import read_image_config
-from isic_lesion.planning.network_samples import made_up_pictures, measure_network
+from isic_lesion.planning.network_samples import measure_network
+from isic_lesion.planning.picture_samples import made_up_pictures
 
 KINDS = ("kept", "plain")
 
@@ -30,7 +31,7 @@ KINDS = ("kept", "plain")
 def measure(kind: str, pictures: Path, size: int, seconds: float) -> dict[str, float]:
     """Measure one network in this process."""
     if kind == "plain":
-        arithmetic.keep_freed_memory = lambda: None
+        arithmetic.keep_freed_memory = scoring.keep_freed_memory = lambda: None
     config = {**read_image_config("small-lite0").to_json(), "size": size, "weights": "none"}
     with tempfile.TemporaryDirectory() as folder:
         found = measure_network({"config": config, "pictures": str(pictures), "seconds": seconds}, Path(folder))

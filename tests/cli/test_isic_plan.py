@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,34 @@ def test_the_original_is_planned_for_gpus_without_measuring(invoke) -> None:
 
 
 def test_a_folder_tells_its_own_sizes(recipe: Path, made_up: Path, invoke) -> None:
-    code, out, err = invoke("isic", "plan", recipe, "--data", made_up, "--no-images", "--sample", 0)
+    code, out, err = invoke("isic", "plan", recipe, "--data", made_up, "--no-images", "--sample", 0, "--json")
     assert code == 0, err
-    assert "lesions of" in out.splitlines()[0] or "rows" in out
+    count = {stage["name"]: stage["count"]["likely"] for stage in json.loads(out)["stages"]}
+    for split, name in (("train", "data"), ("test", "submission")):
+        assert count[name] == len((made_up / f"{split}-metadata.csv").read_text().splitlines()) - 1
+
+
+def test_without_a_sample_it_is_said_that_nothing_is_known(invoke) -> None:
+    code, out, err = invoke("isic", "plan", "small", "--sample", 0)
+    assert code == 0, err
+    assert "here: not known, for nothing was measured" in out
+
+
+def test_image_models_need_a_picture_of_every_lesion_as_in_a_run(
+    recipe: Path, made_up: Path, tmp_path: Path, invoke
+) -> None:
+    from isic_lesion.data.images import write_images
+
+    folder = tmp_path / "data"
+    shutil.copytree(made_up, folder)
+    code, out, err = invoke("isic", "plan", recipe, "--data", folder, "--sample", 0)
+    assert (code, out) == (2, "")
+    assert "holds no train-image.hdf5" in err
+    for split in ("train", "test"):
+        write_images(folder / f"{split}-image.hdf5", [("ISIC_0000000", b"of another lesion")])
+    code, out, err = invoke("isic", "plan", recipe, "--data", folder, "--sample", 0)
+    assert (code, out) == (2, "")
+    assert "more have no picture" in err
 
 
 @pytest.mark.parametrize(
@@ -105,7 +131,6 @@ def test_a_folder_tells_its_own_sizes(recipe: Path, made_up: Path, invoke) -> No
         (["small", "--scale", "0"], "expected a factor above 0"),
         (["small", "--rows", "9", "--patients", "12"], "expected from 2 patients"),
         (["small", "--malignant", "1"], "at least 2 malignant"),
-        (["pictures", "--pictures", "0"], "there are no pictures"),
         (["small", "--data", "nowhere"], "no such folder"),
         (["small", "--data", "nowhere", "--rows", "9"], "--rows beside --data"),
         (["small", "--kind", "here", "--sample", "0"], "nothing is measured here"),

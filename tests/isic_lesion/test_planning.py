@@ -17,17 +17,19 @@ from isic_lesion.boosters.training_rows import generator_of, sample_rows
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.presets import IMAGE_PRESETS
 from isic_lesion.image_models.scoring import views_of
-from isic_lesion.planning.image_stages import rate_given
+from isic_lesion.planning.drawn_rows import sampled_rows
 from isic_lesion.planning.image_work import image_work, num_views
 from isic_lesion.planning.network_facts import NetworkFacts
 from isic_lesion.planning.network_samples import NetworkSample
+from isic_lesion.planning.picture_samples import PictureSample
 from isic_lesion.planning.run_plan import Findings, plan_run
 from isic_lesion.planning.sizes import CONTEST, PlannedSizes, even_rounds, scaled_sizes
-from isic_lesion.planning.table_samples import BoosterSample, StageSample, TableSample, distinct_models
-from isic_lesion.planning.task_memory import booster_memory, memory_of_tasks, sampled_rows
+from isic_lesion.planning.table_samples import BoosterSample, StageSample, TableSample, kind_of
+from isic_lesion.planning.task_memory import booster_memory
 from isic_lesion.planning.timings import Timing, seconds_of, sorted_line, straight_line
-from isic_lesion.recipe import Recipe, read_recipe
+from isic_lesion.recipe import FoldsPart, Recipe, read_recipe
 
+FOLDS = FoldsPart()
 FACTS = NetworkFacts(num_weights=1_000_000, size=64, flops=1e9, remembered=1e7)
 
 
@@ -47,10 +49,9 @@ def sample(**changes: object) -> NetworkSample:
         building=Timing(1, 2.0, 1.0),
         steps=laps,
         scored=(Timing(64, 6.4, 5.12),),
-        looked=Timing(100, 0.1, 0.1),
-        read=Timing(100, 0.2, 0.2),
         written=Timing(1e6, 0.0, 0.0),
         memory=2_000_000_000,
+        of_device=None,
         batch=16,
         idle=800_000_000,
     )
@@ -66,21 +67,24 @@ def small_run(recipe: Recipe, rows: int, *, per_round: float, stage: float, busy
     whole = 3 + stage * size
     names = ["data", "folds", "features", "stack", "report", *(f"model {one.name}" for one in recipe.models)]
     one = StageSample(Timing(rows, whole, whole / busy), 10**8 + 1000 * rows, 50 * rows)
-    boosters = tuple(
-        BoosterSample(rows, rounds, seconds, seconds / busy, 100 * rounds)
-        for rounds, seconds in ((rounds, 1 + rounds * per_round * size) for rounds in (1, 11))
+    single, long = (
+        Timing(rounds, seconds, seconds / busy)
+        for rounds, seconds in ((rounds, 0.1 + rounds * per_round * size) for rounds in (1, 11))
     )
+    timed = BoosterSample(100, rows, single, single, long, 100)
     return TableSample(
         rows,
+        20,
+        6,
         dict.fromkeys((model.name for model in recipe.models), 100),
         dict.fromkeys(names, one),
-        {model.name: boosters for model in distinct_models(recipe)},
+        {kind_of(model): timed for model in recipe.models},
     )
 
 
 def test_the_original_trains_42_networks_on_counted_pictures() -> None:
     recipe = original()
-    work = {config.name: image_work(config, CONTEST, 5) for config in recipe.images}
+    work = {config.name: image_work(config, CONTEST, FOLDS) for config in recipe.images}
     assert {len(one.networks) for one in work.values()} == {6}
     # Part 2 shows all lesions, 5 epochs, to networks of four fifths and one of all; the contest has 401,059.
     by_hand = 5 * (4 * 401_059 + 401_059)
@@ -93,7 +97,7 @@ def test_the_original_trains_42_networks_on_counted_pictures() -> None:
 
 def test_ten_times_the_lesions_are_ten_times_the_pictures() -> None:
     config = IMAGE_PRESETS["original-resnet18"]
-    once, tenfold = (image_work(config, scaled_sizes(CONTEST, factor), 5) for factor in (0.1, 1))
+    once, tenfold = (image_work(config, scaled_sizes(CONTEST, factor), FOLDS) for factor in (0.1, 1))
     assert tenfold.scored == pytest.approx(10 * once.scored, rel=1e-4)
     assert tenfold.images == pytest.approx(10 * once.images, rel=1e-4)
 
@@ -102,7 +106,7 @@ def test_past_pictures_are_for_the_models_that_learn_from_them() -> None:
     more = CONTEST._replace(past_pictures=50_000)
     for name, more_pictures in (("original-resnet18", 50_000), ("original-swin-base", 0)):
         config = IMAGE_PRESETS[name]
-        work = image_work(config, more, 5)
+        work = image_work(config, more, FOLDS)
         assert work.pictures == 401_059 + more_pictures
         assert work.scored == 401_059 + more_pictures
 
@@ -117,7 +121,7 @@ def test_networks_of_a_run_that_scores_with_its_folds_are_of_folds_alone() -> No
 def test_early_stopping_scores_after_every_epoch() -> None:
     config = ImageConfig(name="x", backbone="y", epochs=7)
     looking = replace(config, early_stopping=2)
-    assert image_work(looking, CONTEST, 5).scored == 8 * image_work(config, CONTEST, 5).scored
+    assert image_work(looking, CONTEST, FOLDS).scored == 8 * image_work(config, CONTEST, FOLDS).scored
 
 
 @pytest.mark.parametrize("views", ["one", "flips", "dihedral"])
@@ -138,7 +142,7 @@ def test_even_rounds_hold_every_row_out_once(rows: int, malignant: int, folds: i
 def test_too_few_lesions_are_refused() -> None:
     config = IMAGE_PRESETS["original-swin-base"]
     with pytest.raises(InputError, match="too few"):
-        image_work(replace(config, batch=64, pieces=32), PlannedSizes(20, 4, 4, 20), 2)
+        image_work(replace(config, batch=64, pieces=32), PlannedSizes(20, 4, 4), FoldsPart(count=2))
     with pytest.raises(InputError, match="expected a factor above 0"):
         scaled_sizes(CONTEST, 0)
     with pytest.raises(InputError, match="at least 2 malignant"):
@@ -162,7 +166,7 @@ def test_a_line_never_falls_and_never_begins_below_nothing() -> None:
     assert steep[1].likely * 4_000 == pytest.approx(10.0)
     alone = sorted_line([(4_000, 10.0)], 4_000)
     assert alone[0].likely + alone[1].likely * 4_000 == pytest.approx(10.0)
-    assert straight_line([(1_000, 5.0), (2_000, 4.0)], 10_000).likely == 4.0
+    assert straight_line([(1_000, 5.0), (2_000, 4.0)], 10_000).likely == 5.0
     assert straight_line([(1_000, 5.0), (2_000, 6.0)], 10_000).likely == pytest.approx(14.0)
 
 
@@ -174,19 +178,26 @@ def test_a_step_is_told_from_two_smaller_ones() -> None:
 
 
 def test_the_stages_of_a_model_come_to_what_its_boosters_take() -> None:
-    recipe = replace(read_recipe("small"), models=read_recipe("small").models[:2])
-    size = CONTEST.rows * math.log2(CONTEST.rows)
+    few = read_recipe("original")
+    recipe = replace(few, models=few.models[:1], images=())
+    (config,) = recipe.models
+
+    def size(rows: int) -> float:
+        return rows * math.log2(rows)
+
     tables = [small_run(recipe, rows, per_round=1e-9, stage=1e-7) for rows in (4_000, 16_000)]
     plan = plan_run(recipe, CONTEST, Findings(tables=tables))
     stages = {stage.name: stage for stage in plan.stages}
-    data, model = (wall_seconds(stages[name], HERE) for name in ("data", "model small-xgboost"))
+    data, model = (wall_seconds(stages[name], HERE) for name in ("data", f"model {config.name}"))
     assert data is not None
     assert model is not None
-    assert data.likely == pytest.approx(3 + 1e-7 * size)
+    assert data.likely == pytest.approx(3 + 1e-7 * size(CONTEST.rows))
     # One stage of boosters of a round, and the other rounds of five boosters of four fifths and one of all rows.
-    assert model.likely == pytest.approx(3 + 1e-7 * size + 120 * (5 * 0.8 + 1) * 1e-9 * size)
+    once = 3 + 1e-7 * size(CONTEST.rows) - 6 * (0.1 + 1e-9 * size(CONTEST.rows))
+    rounds = 4 * size(320_847) + size(320_848) + size(CONTEST.rows)
+    assert model.likely == pytest.approx(once + 6 * 0.1 + config.rounds * 1e-9 * rounds)
     assert data.low <= data.likely <= data.high
-    assert {stage.count.likely for stage in plan.stages if stage.name.startswith("model ")} == {6 * 120}
+    assert stages[f"model {config.name}"].count.likely == 6 * config.rounds
     quick = plan_run(recipe, CONTEST, Findings(tables=tables), processor=True)
     assert bill_of(plan, HERE).seconds.likely == pytest.approx(1.25 * bill_of(quick, HERE).seconds.likely)
 
@@ -222,11 +233,17 @@ def test_what_a_busy_machine_took_is_told_as_of_a_quiet_one() -> None:
 def test_image_stages_come_to_pictures_times_their_pace() -> None:
     recipe = replace(original(), images=original().images[:1])
     (config,) = recipe.images
-    findings = Findings(facts=facts_of(recipe), networks={config.name: sample()}, rates={("", "mine"): 100.0})
+    pictures = PictureSample(Timing(100, 0.1, 0.1), Timing(100, 0.2, 0.2), Timing(100, 0.1, 0.1))
+    findings = Findings(
+        facts=facts_of(recipe),
+        networks={config.name: sample()},
+        pictures={config.name: pictures},
+        rates={("", "mine"): 100.0},
+    )
     plan = plan_run(recipe, CONTEST, findings, kinds=(HERE, "mine", "t4"), prices={"mine": 3.6}, devices=6)
     stages = {stage.name: stage for stage in plan.stages}
     training, scoring = stages[f"image {config.name}"], stages[f"held out {config.name}"]
-    work = image_work(config, CONTEST, 5)
+    work = image_work(config, CONTEST, FOLDS)
     here = wall_seconds(training, HERE)
     assert here is not None
     assert here.likely == pytest.approx(5 + 401_059 * 0.001 + 6 * 2 + work.images * 0.1)
@@ -248,16 +265,6 @@ def test_image_stages_come_to_pictures_times_their_pace() -> None:
     assert one.rent.likely == pytest.approx(one.device_seconds.likely * 3.6 / 3600)
     assert training.memory is not None
     assert training.memory.likely == 2e9
-    assert set(memory_of_tasks(plan)) == {training.name, scoring.name}
-
-
-def test_a_rate_of_a_model_goes_before_its_backbones_and_both_before_all() -> None:
-    config = IMAGE_PRESETS["original-resnet18"]
-    rates = {("", "k"): 1.0}
-    for name, rate in (("resnet18", 2.0), (config.backbone, 3.0), (config.name, 4.0)):
-        rates[name, "k"] = rate
-        assert rate_given(rates, config, "k") == rate
-    assert rate_given(rates, config, "other") is None
 
 
 def test_nothing_is_known_of_a_device_that_was_neither_measured_nor_given() -> None:
@@ -291,10 +298,11 @@ def test_a_boosters_memory_holds_its_matrix_and_grows_with_it() -> None:
     def of(rows: int, noisy: bool) -> float:
         return booster_memory(config, rows=rows, positive=500, features=2_000, held_out=rows // 5, noisy=noisy).likely
 
-    matrix = 4 * 0.8 * 401_059 * 2_000
+    # One booster is always trained on all rows.
+    matrix = 4 * 401_059 * 2_000
     assert of(401_059, noisy=False) > matrix
     assert of(401_059, noisy=True) > 2 * matrix
-    assert of(4_010_590, noisy=True) > 9 * of(401_059, noisy=True)
+    assert of(4_010_590, noisy=True) > 6 * of(401_059, noisy=True)  # bins take no more then
 
 
 def test_backbones_are_counted_without_being_computed() -> None:

@@ -19,7 +19,7 @@ from isic_lesion.scores import read_scores
 
 def test_networks_steps_and_pictures_are_those_of_the_run(ran: Path, recipe: Recipe, pictured: Path) -> None:
     layout, (config,) = RunLayout(ran), recipe.images
-    work = image_work(config, sizes_of_folder(pictured, recipe.folds), recipe.folds.count)
+    work = image_work(config, sizes_of_folder(pictured, recipe), recipe.folds)
     record = read_image_record(layout.image_model("net"))
     assert [(one.fold, one.seed) for one in work.networks] == [(part.fold, part.seed) for part in record.parts]
     assert [one.steps for one in work.networks] == [part.steps for part in record.parts.values()]
@@ -32,16 +32,19 @@ def test_networks_steps_and_pictures_are_those_of_the_run(ran: Path, recipe: Rec
 def test_stages_boosters_and_files_are_those_of_the_run(ran: Path, recipe: Recipe, pictured: Path) -> None:
     layout = RunLayout(ran)
     facts = {config.name: count_network(config) for config in recipe.images}
-    plan = plan_run(recipe, sizes_of_folder(pictured, recipe.folds), Findings(facts=facts))
+    plan = plan_run(recipe, sizes_of_folder(pictured, recipe), Findings(facts=facts))
     names = [stage.name for stage in plan.stages]
     done = [file.stem for file in (ran / "stages").glob("*.json")]
-    assert set(names) - {"held out net"} == set(done) - {"score net", "submission"}
+    assert set(names) - {"held out net"} == set(done)
     stages = {stage.name: stage for stage in plan.stages}
     for config in recipe.models:
         files = list((layout.model(config.name) / "boosters").iterdir())
         stage = stages[f"model {config.name}"]
         assert stage.tasks == len(files) == 3
         assert stage.count.likely == len(files) * config.rounds
+    scored = read_scores(layout.test_image_scores("net"))
+    assert stages["score net"].count.likely == len(scored) == 40
+    assert stages["submission"].count.likely == len(layout.submission.read_text().splitlines()) - 1
     weights = list((layout.image_model("net") / "weights").iterdir())
     assert stages["image net"].tasks == len(weights)
     # A file has a header beside its numbers, and buffers of batch norms.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +13,17 @@ import typer
 from furikaeri_cli.options import Json, Quiet
 from furikaeri_cli.output import Output
 from furikaeri_cli.plan_bill import show_plan
-from furikaeri_cli.plans import Currency, Gpus, Prices, Scale, Throughputs, read_prices, read_throughputs
+from furikaeri_cli.plans import (
+    Currency,
+    Gpus,
+    Kinds,
+    Prices,
+    Scale,
+    Throughputs,
+    named_kinds,
+    read_prices,
+    read_throughputs,
+)
 from furikaeri_common.errors import InputError
 from furikaeri_common.planning import HERE
 
@@ -36,19 +44,19 @@ def plan_cli(
     rows: Annotated[int | None, typer.Option("--rows", min=1, help="Lesions; else the contest's 401,059.")] = None,
     patients: Annotated[int | None, typer.Option("--patients", min=1, help="Else the contest's share: 1,042.")] = None,
     malignant: Annotated[int | None, typer.Option("--malignant", min=1, help="Else the contest's share: 393.")] = None,
-    pictures: Annotated[int | None, typer.Option("--pictures", min=0, help="Else one of each lesion.")] = None,
     past_pictures: Annotated[
         int, typer.Option("--past-pictures", min=0, help="Of earlier contests, for image models that learn from them.")
     ] = 0,
     scale: Scale = 1.0,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option("--kind", metavar="KIND", help="A kind of GPU to plan for, such as a100; may be repeated."),
-    ] = None,
+    kind: Kinds = None,
     throughput: Throughputs = None,
     price: Prices = None,
     currency: Currency = "$",
     gpus: Gpus = 1,
+    readers: Annotated[
+        int,
+        typer.Option("--readers", min=0, help="Processes that decode pictures, for each network on a kind of GPU."),
+    ] = 0,
     sample: Annotated[
         float,
         typer.Option(
@@ -67,9 +75,10 @@ def plan_cli(
 ) -> None:
     """Tell what a run of a recipe takes: pictures, hours, memory of a task, disk, and money.
 
-    Stages are those of `isic run`. What needs no pictures is measured in two small runs here. Image models are measured
-    here too, unless kinds of GPU are named: those have a throughput that you give (training pictures a second, of all
-    models, a model or a backbone), or one that is reckoned from the operations of a picture. Nothing is kept.
+    Stages are those of `isic run`. What needs no pictures is measured in two small runs here, and how fast pictures are
+    read. Image models are measured here too, unless kinds of GPU are named: those have a throughput that you give
+    (training pictures a second, reading included, of all models, a model or a backbone), or one that is reckoned from
+    the operations of a picture. Nothing is kept.
 
     Examples:
         isic plan small
@@ -77,17 +86,17 @@ def plan_cli(
         isic plan original --kind a100 --price a100=1.89 --gpus 8
         isic plan original --throughput a100=400 --throughput resnet18@a100=2000 --price a100=1.89 --scale 10
     """
+    from isic_lesion.planning.image_paces import names_of
     from isic_lesion.recipe import read_recipe
 
     output = Output.choose(json=json, quiet=quiet)
     wanted = read_recipe(recipe)
     wanted = wanted if train_images else dataclasses.replace(wanted, images=())
-    given = {"--rows": rows, "--patients": patients, "--malignant": malignant, "--pictures": pictures}
+    given = {"--rows": rows, "--patients": patients, "--malignant": malignant}
     sizes = _sizes(wanted, data, {name: number for name, number in given.items() if number is not None}, past_pictures)
     prices = read_prices(price)
-    names = [name for one in wanted.images for name in (one.name, one.backbone, one.backbone.partition(".")[0])]
-    rates = read_throughputs(throughput, list(dict.fromkeys(names)))
-    kinds = _kinds([*(kind or ()), *(one for _, one in rates), *prices], {one for _, one in rates}, sample)
+    rates = read_throughputs(throughput, list(dict.fromkeys(name for one in wanted.images for name in names_of(one))))
+    kinds = named_kinds(kind, rates, prices, is_measured=sample > 0) or (HERE,)
     plan = plan_recipe(
         wanted,
         sizes,
@@ -97,6 +106,7 @@ def plan_cli(
         prices=prices,
         currency=currency,
         gpus=gpus,
+        readers=readers,
         sample=sample,
         output=output,
     )
@@ -113,6 +123,7 @@ def plan_recipe(
     prices: Mapping[str, float] | None = None,
     currency: str = "$",
     gpus: int = 1,
+    readers: int = 0,
     sample: float = 10.0,
     output: Output,
 ) -> Plan:
@@ -127,27 +138,26 @@ def plan_recipe(
         prices: money an hour of a device, by kind.
         currency: of all money.
         gpus: devices at once.
+        readers: processes that decode pictures, for each network on a kind of GPU.
         sample: seconds for each image model; 0: nothing is measured.
         output: told what is measured.
 
     Raises:
-        InputError: if recipe and sizes do not fit each other.
+        InputError: if there are too few lesions for the recipe.
         WorkError: if something cannot be measured.
     """
-    from isic_lesion.planning.measuring import count_networks, measure_networks, measure_tables
+    from furikaeri_cli.isic.run import feature_threads
+    from isic_lesion.planning.measuring import count_networks, measure_networks, measure_reading, measure_tables
     from isic_lesion.planning.run_plan import Findings, plan_run
     from isic_lesion.planning.sizes import scaled_sizes
 
     sizes = scaled_sizes(sizes, scale)
-    if recipe.images and not sizes.pictures:
-        raise InputError(
-            f"the recipe {recipe.name} trains {len(recipe.images)} image models, and there are no pictures",
-            fix="Say how many with --pictures, or plan without them: --no-images",
-        )
     findings = Findings(facts=count_networks(recipe), rates=rates or {})
 
     def planned(found: Findings) -> Plan:
-        return plan_run(recipe, sizes, found, kinds=kinds, prices=prices, currency=currency, devices=gpus)
+        return plan_run(
+            recipe, sizes, found, kinds=kinds, prices=prices, currency=currency, devices=gpus, readers=readers
+        )
 
     first = planned(findings)  # what cannot be planned is refused before anything is measured
     if not sample:
@@ -157,11 +167,11 @@ def plan_recipe(
         output.note(f"Measuring {what} ...")
 
     with tempfile.TemporaryDirectory(prefix="isic-plan-") as folder:
-        networks = {}
+        pictures, networks = measure_reading(recipe, Path(folder), on_start=tell), {}
         if HERE in kinds:
             networks = measure_networks(recipe, Path(folder), seconds=sample, on_start=tell)
-        tables = measure_tables(recipe, sizes, Path(folder) / "runs", threads=_cores(), on_start=tell)
-    return planned(dataclasses.replace(findings, networks=networks, tables=tables))
+        tables = measure_tables(recipe, sizes, Path(folder) / "runs", threads=feature_threads(), on_start=tell)
+    return planned(dataclasses.replace(findings, networks=networks, pictures=pictures, tables=tables))
 
 
 def _sizes(recipe: Recipe, data: Path | None, given: Mapping[str, int], past_pictures: int) -> PlannedSizes:
@@ -170,30 +180,9 @@ def _sizes(recipe: Recipe, data: Path | None, given: Mapping[str, int], past_pic
     if data is not None:
         if given:
             raise InputError(f"{next(iter(given))} beside --data, which tells it", fix="Give one of them")
-        return sizes_of_folder(data, recipe.folds, past_pictures=past_pictures)
+        return sizes_of_folder(data, recipe, past_pictures=past_pictures)
     rows = given.get("--rows", CONTEST.rows)
     share = rows / CONTEST.rows
     patients = given.get("--patients", min(rows, max(2, round(CONTEST.patients * share))))
     malignant = given.get("--malignant", max(2, round(CONTEST.malignant * share)))
-    return checked_sizes(PlannedSizes(rows, patients, malignant, given.get("--pictures", rows), past_pictures))
-
-
-def _kinds(named: Collection[str], rated: Collection[str], sample: float) -> tuple[str, ...]:
-    from furikaeri_common.gpu_kinds import GPU_KINDS
-
-    for kind in named:
-        if kind == HERE and not sample and kind not in rated:
-            raise InputError(f"nothing is measured {HERE} with --sample 0", fix="Leave --sample out, or name a GPU")
-        if kind != HERE and kind not in GPU_KINDS and kind not in rated:
-            raise InputError(
-                f"no GPU of the kind {kind!r} is known",
-                fix=f"Choose among {', '.join(GPU_KINDS)}, or say what it does: --throughput {kind}=RATE",
-            )
-    return tuple(dict.fromkeys(named)) or (HERE,)
-
-
-def _cores() -> int:
-    """Return the threads with which `isic run` computes features."""
-    with contextlib.suppress(AttributeError):
-        return min(8, len(os.sched_getaffinity(0)))
-    return min(8, os.cpu_count() or 1)
+    return checked_sizes(PlannedSizes(rows, patients, malignant, past_pictures))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from isic_lesion.image_models.training_progress import TrainingProgress
     from isic_lesion.recipe import Recipe
 
-__all__ = ["Given", "Ran", "run_cli", "run_recipe"]
+__all__ = ["Given", "Ran", "feature_threads", "run_cli", "run_recipe"]
 
 
 class Given(NamedTuple):
@@ -264,7 +264,7 @@ def run_recipe(
         stages = stages_of(
             inputs,
             run.path,
-            threads=_cores(),
+            threads=feature_threads(),
             on_progress=on_progress,
             on_training=on_training,
             on_pictures=on_pictures,
@@ -295,7 +295,8 @@ def _of_pairs(
         yield lambda pair: tell(*pair)
 
 
-def _cores() -> int:
+def feature_threads() -> int:
+    """Return how many threads compute features, as many as there are cores up to 8."""
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 

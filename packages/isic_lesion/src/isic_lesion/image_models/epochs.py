@@ -6,6 +6,8 @@ both about equally often while in the course of the epochs it sees most of what 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +15,17 @@ from furikaeri_common.errors import InputError
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.image_models.streams import generator_of
 
-__all__ = ["LEAST_OF_PIECE", "epoch_rows", "num_steps", "pieces_of", "steps_of"]
+__all__ = ["LEAST_OF_PIECE", "EpochSize", "epoch_rows", "epoch_size", "num_steps", "pieces_of", "steps_of"]
 
 LEAST_OF_PIECE = 2
 """Rows of a piece: a batch norm has no variance of one."""
+
+
+class EpochSize(NamedTuple):
+    """How many steps every epoch has, and how many rows these show."""
+
+    steps: int
+    rows: int
 
 
 def epoch_rows(target: NDArray[np.int8], config: ImageConfig, seed: int, fold: int, epoch: int) -> NDArray[np.int64]:
@@ -62,15 +71,30 @@ def num_steps(target: NDArray[np.int8], config: ImageConfig) -> int:
         InputError: if there is no malignant or no benign row, or too few rows for one step.
     """
     positives, negatives = _split(target)
-    rows = len(positives) * config.positive_repeats + _num_negatives(len(positives), len(negatives), config)
+    return epoch_size(len(positives), len(negatives), config).steps
+
+
+def epoch_size(positives: int, negatives: int, config: ImageConfig) -> EpochSize:
+    """Return how large every epoch is.
+
+    Args:
+        positives: malignant rows to train on.
+        negatives: benign rows to train on.
+        config: how to train.
+
+    Raises:
+        InputError: if there is no malignant or no benign row, or too few rows for one step.
+    """
+    _check_both(positives, negatives)
+    rows = positives * config.positive_repeats + _num_negatives(positives, negatives, config)
     whole, rest = divmod(rows, config.batch)
-    steps = whole + _is_kept(rest, config.pieces)
-    if not steps:
+    is_kept = _is_kept(rest, config.pieces)
+    if not whole + is_kept:
         raise InputError(
             f"an epoch has {rows} rows, too few for a step in {config.pieces} pieces",
             fix="Train on more rows, or lower `pieces`",
         )
-    return steps
+    return EpochSize(whole + is_kept, rows if is_kept else whole * config.batch)
 
 
 def steps_of(rows: NDArray[np.int64], batch: int, pieces: int = 1) -> list[NDArray[np.int64]]:
@@ -103,13 +127,17 @@ def _split(target: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int6
     if unknown := set(np.unique(target).tolist()) - {0, 1}:
         raise ValueError(f"expected targets 0 and 1, got {sorted(unknown)[0]}")
     positives, negatives = np.flatnonzero(target == 1), np.flatnonzero(target == 0)
+    _check_both(len(positives), len(negatives))
+    return positives, negatives
+
+
+def _check_both(positives: int, negatives: int) -> None:
     for kind, rows in (("malignant", positives), ("benign", negatives)):
-        if not len(rows):
+        if rows < 1:
             raise InputError(
-                f"no {kind} lesion among the {len(target):,} to train on",
+                f"no {kind} lesion among the {positives + negatives:,} to train on",
                 fix="Give more lesions, or fewer folds, so that every fold's rest holds both kinds",
             )
-    return positives, negatives
 
 
 def _num_negatives(positives: int, negatives: int, config: ImageConfig) -> int:

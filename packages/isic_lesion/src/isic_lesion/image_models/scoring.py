@@ -1,4 +1,7 @@
-"""Scores of pictures: the target head's log-odds, averaged over mirrored and turned views."""
+"""Scores of pictures: the target head's log-odds, averaged over mirrored and turned views.
+
+On a processor the process that asks a network keeps what it frees (io; see `furikaeri_common.allocation`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from furikaeri_common.allocation import keep_freed_memory
 from furikaeri_common.devices import choose_device
 from isic_lesion.image_models.config import Precision, Views
 from isic_lesion.image_models.heads import TARGET
@@ -43,6 +47,8 @@ def score(
     """
     import torch
 
+    if device == "cpu":
+        keep_freed_memory()
     scores = [np.empty(0)]
     with evaluating(network), torch.no_grad(), autocast(device, precision):
         for batch in batches:

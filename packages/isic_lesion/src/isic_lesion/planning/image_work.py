@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import NamedTuple
 
-import numpy as np
-
 from isic_lesion.image_models.config import ImageConfig, Views
-from isic_lesion.image_models.epochs import epoch_rows, num_steps, steps_of
+from isic_lesion.image_models.epochs import epoch_size
 from isic_lesion.image_models.records import Parts, image_parts
-from isic_lesion.planning.sizes import PlannedSizes, RowsOfRound, even_rounds
-from isic_lesion.recipe import Recipe
+from isic_lesion.planning.sizes import PlannedSizes, RowsOfRound, even_rounds, rounds_of
+from isic_lesion.recipe import FoldsPart, Recipe
 from isic_lesion.run_images import learns_from_past
 
-__all__ = ["ImageWork", "NetworkWork", "image_work", "num_views", "parts_of_run"]
+__all__ = ["ImageWork", "NetworkWork", "image_work", "least_epochs", "num_views", "parts_of_run"]
 
 _VIEWS: Mapping[Views, int] = {"one": 1, "flips": 4, "dihedral": 8}
 
@@ -75,70 +72,40 @@ def num_views(config: ImageConfig) -> int:
     return _VIEWS[config.views]
 
 
-def image_work(config: ImageConfig, sizes: PlannedSizes, num_folds: int, parts: Parts = "both") -> ImageWork:
+def least_epochs(config: ImageConfig) -> int:
+    """Return how many epochs a network is trained for at least: early stopping looks on for its patience."""
+    return config.epochs if config.early_stopping is None else min(config.epochs, config.early_stopping + 1)
+
+
+def image_work(config: ImageConfig, sizes: PlannedSizes, folds: FoldsPart, parts: Parts = "both") -> ImageWork:
     """Return what an image model has to do: what `train_image_models` would do with so many lesions.
 
-    Past pictures are divided evenly among the folds, with this contest's share of malignant ones.
+    Past pictures are divided evenly among the folds of patients, with this contest's share of malignant ones.
 
     Args:
         config: of the model.
         sizes: of the data; all pictures are taken to be sound.
-        num_folds: of the recipe.
+        folds: of the recipe.
         parts: which networks the model gets.
 
     Raises:
         InputError: if there are too few lesions to train on.
     """
     past = sizes.past_pictures if learns_from_past(config) else 0
-    malignant = round(sizes.malignant * sizes.pictures / sizes.rows)
-    if sizes.rounds and sizes.pictures == sizes.rows:
-        rounds = sizes.rounds
-    else:
-        rounds = even_rounds(sizes.pictures, malignant, num_folds)
     past_malignant = round(sizes.malignant / sizes.rows * past)
-    beside = even_rounds(past, past_malignant, num_folds)
+    rounds, beside = rounds_of(sizes, folds), even_rounds(past, past_malignant, folds.count)
     joined = [
         RowsOfRound(*map(sum, zip(ours, theirs, strict=True))) for ours, theirs in zip(rounds, beside, strict=True)
     ]
-    everything = RowsOfRound(sizes.pictures + past, malignant + past_malignant, 0)
+    everything = RowsOfRound(sizes.rows + past, sizes.malignant + past_malignant, 0)
+    looks = config.epochs if config.early_stopping is not None else 0
     networks = []
-    for part in image_parts(config, num_folds, parts):
+    for part in image_parts(config, folds.count, parts):
         rows = everything if part.fold is None else joined[part.fold]
-        steps, images = _epoch(config, rows.train, rows.malignant)
-        looks = config.epochs if config.early_stopping is not None else 0
+        steps, images = epoch_size(rows.malignant, rows.train - rows.malignant, config)
         networks.append(
             NetworkWork(
                 part.fold, part.seed, steps * config.epochs, images * config.epochs, rows.held_out * (1 + looks)
             )
         )
     return ImageWork(tuple(networks), everything.train)
-
-
-def _epoch(config: ImageConfig, rows: int, malignant: int) -> tuple[int, int]:
-    """Return steps and pictures of an epoch, which are the same in every epoch."""
-    return _cached_epoch(
-        rows,
-        malignant,
-        config.negatives_per_positive,
-        config.positive_repeats,
-        config.batch,
-        config.pieces,
-    )
-
-
-@cache
-def _cached_epoch(
-    rows: int, malignant: int, negatives: float | None, repeats: int, batch: int, pieces: int
-) -> tuple[int, int]:
-    config = ImageConfig(
-        name="planned",
-        backbone="planned",
-        negatives_per_positive=negatives,
-        positive_repeats=repeats,
-        batch=batch,
-        pieces=pieces,
-    )
-    target = np.zeros(rows, dtype=np.int8)
-    target[:malignant] = 1
-    shown = epoch_rows(target, config, 0, -1, 0)
-    return num_steps(target, config), sum(map(len, steps_of(shown, batch, pieces)))

@@ -9,12 +9,13 @@ from pathlib import Path
 from furikaeri_common.local_processes import LocalProcesses
 from isic_lesion.pipeline import feature_set_of
 from isic_lesion.planning.network_facts import NetworkFacts, count_network
-from isic_lesion.planning.network_samples import NetworkSample, made_up_pictures, sample_networks
+from isic_lesion.planning.network_samples import NetworkSample, sample_network
+from isic_lesion.planning.picture_samples import PictureSample, made_up_pictures, sample_pictures
 from isic_lesion.planning.sizes import PlannedSizes
-from isic_lesion.planning.table_samples import TableSample, sample_tables
+from isic_lesion.planning.table_samples import SampleSizes, TableSample, sample_table
 from isic_lesion.recipe import Recipe
 
-__all__ = ["count_networks", "measure_networks", "measure_tables", "sampled_sizes"]
+__all__ = ["count_networks", "measure_networks", "measure_reading", "measure_tables", "sampled_sizes"]
 
 _ROWS, _ROWS_OF_MANY = 16_000, 8_000
 _MANY = 800  # features
@@ -31,10 +32,11 @@ def count_networks(recipe: Recipe) -> dict[str, NetworkFacts]:
     return {config.name: count_network(config) for config in recipe.images}
 
 
-def sampled_sizes(recipe: Recipe, sizes: PlannedSizes) -> list[tuple[int, int, int]]:
-    """Return rows, patients and malignant lesions of the small runs, of the planned run's shares and never larger.
+def sampled_sizes(recipe: Recipe, sizes: PlannedSizes) -> list[SampleSizes]:
+    """Return the sizes of the small runs, of the planned run's shares and never larger.
 
-    A planned run that is itself small is tried at its own size alone.
+    There are malignant lesions for every fold all the same. A planned run that is itself small is tried at its own size
+    alone.
     """
     plain = replace(recipe, features=replace(recipe.features, past=False))
     many = len(feature_set_of(plain, tuple(config.name for config in recipe.images)).features) > _MANY
@@ -44,7 +46,7 @@ def sampled_sizes(recipe: Recipe, sizes: PlannedSizes) -> list[tuple[int, int, i
     for rows in (most // _SHARE, most) if most < sizes.rows else (most,):
         patients = min(rows, max(2 * folds, round(sizes.patients * rows / sizes.rows)))
         malignant = min(rows // 3, max(2 * folds, round(sizes.malignant * rows / sizes.rows)))
-        found.append((rows, patients, malignant))
+        found.append(SampleSizes(rows, patients, malignant))
     return found
 
 
@@ -69,11 +71,29 @@ def measure_tables(
         WorkError: if a small run failed.
     """
     found = []
-    for rows, patients, malignant in sampled_sizes(recipe, sizes):
-        on_start(f"a small run of {rows:,} rows")
-        some = [(rows, patients, malignant)]
-        found += sample_tables(recipe, some, store, threads=threads, engine=LocalProcesses(1))
+    for small in sampled_sizes(recipe, sizes):
+        on_start(f"a small run of {small.rows:,} rows")
+        found.append(sample_table(recipe, small, sizes, store, threads=threads, engine=LocalProcesses(1)))
     return found
+
+
+def measure_reading(
+    recipe: Recipe, store: Path, *, on_start: Callable[[str], None] = lambda what: None
+) -> dict[str, PictureSample]:
+    """Measure how fast this machine reads the pictures of each image model of a recipe; see `picture_samples`.
+
+    Args:
+        recipe: of the plan.
+        store: a folder for what is made.
+        on_start: told what is measured next.
+
+    Raises:
+        WorkError: if it cannot be measured.
+    """
+    if not recipe.images:
+        return {}
+    on_start("how pictures are read")
+    return sample_pictures(recipe.images, _pictures(store), store / "reading", engine=LocalProcesses(1))
 
 
 def measure_networks(
@@ -91,10 +111,13 @@ def measure_networks(
         WorkError: if one cannot be measured.
     """
     found = {}
-    pictures = made_up_pictures(store / "pictures", LocalProcesses(0)) if recipe.images else store
     for config in recipe.images:
         on_start(f"{config.backbone} of {config.name}")
-        (found[config.name],) = sample_networks(
-            [config], pictures, store / "networks", seconds=seconds, engine=LocalProcesses(1)
+        found[config.name] = sample_network(
+            config, _pictures(store), store / "networks", seconds=seconds, engine=LocalProcesses(1)
         )
     return found
+
+
+def _pictures(store: Path) -> Path:
+    return made_up_pictures(store / "pictures", LocalProcesses(0))  # made once

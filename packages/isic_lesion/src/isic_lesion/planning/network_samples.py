@@ -1,8 +1,8 @@
 """How fast this machine trains and scores with a backbone, from some steps and batches on made-up pictures. (io)
 
 A sample is the work itself, cut short: `fit` on pictures of the contest's kind, stopped after some steps, and
-`log_odds_of`. It runs as a task in a fresh process, so threads and memory are those of a network in a run. The first
-step, in which libraries prepare themselves, is not counted.
+`log_odds_of`. It runs as a task in a fresh process, so threads and memory are those of a network in a run; a GPU's
+memory is told beside. The first step, in which libraries prepare themselves, is not counted.
 
 A step costs a part that grows with its pictures and one that does not (the optimiser's). Where a whole batch takes too
 long for the sample, two smaller ones are timed, and the line through both tells the whole one.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,11 +23,12 @@ from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.configs import config_from
 from furikaeri_common.tasks import Engine, Task, run_tasks
 from isic_lesion.image_models.config import ImageConfig
+from isic_lesion.planning.picture_samples import BENIGN, MALIGNANT
 from isic_lesion.planning.timings import Timing, Watch, only_value, own_peak
 
-__all__ = ["NetworkSample", "made_up_pictures", "measure_network", "sample_networks"]
+__all__ = ["NetworkSample", "measure_network", "sample_network"]
 
-_PICTURES = 128
+_WHOLE = 4  # steps of an epoch that are of a whole batch, at least
 _SMALL = (2, 4)
 _WRITTEN = 1 << 25  # bytes
 
@@ -41,10 +42,9 @@ class NetworkSample(NamedTuple):
         building: of a network and of what belongs to it, before the first step.
         steps: of training; their units are pictures.
         scored: pictures in all their views.
-        looked: pictures that were only tried, as all are before training.
-        read: pictures that were read and augmented.
         written: bytes that were written as a checkpoint is.
         memory: bytes of the process at its peak; `batch` says with how many pictures a step.
+        of_device: bytes of the GPU's memory at its peak; None on other devices.
         batch: pictures of the largest step that was taken.
         idle: bytes of the process before it had a network.
         note: why less was measured than was asked for; empty if nothing was left out.
@@ -55,10 +55,9 @@ class NetworkSample(NamedTuple):
     building: Timing
     steps: tuple[Timing, ...]
     scored: tuple[Timing, ...]
-    looked: Timing
-    read: Timing
     written: Timing
     memory: int
+    of_device: int | None
     batch: int
     idle: int
     note: str = ""
@@ -68,48 +67,36 @@ class _EnoughError(Exception):
     """Ends a training that was begun for its pace alone."""
 
 
-def made_up_pictures(folder: Path, engine: Engine) -> Path:
-    """Make a small data folder with pictures of the contest's sizes, to be measured with."""
-    from isic_lesion.synthetic.folder import FolderConfig, make_folder
-
-    config = FolderConfig(rows=_PICTURES, patients=8, malignant_share=0.25, test_rows=1, test_patients=1)
-    return make_folder(folder, config, engine=engine).folder
-
-
-def sample_networks(
-    configs: Sequence[ImageConfig], pictures: Path, store: Path, *, seconds: float, engine: Engine
-) -> list[NetworkSample]:
-    """Measure each model's networks, one after the other.
+def sample_network(
+    config: ImageConfig, pictures: Path, store: Path, *, seconds: float, engine: Engine
+) -> NetworkSample:
+    """Measure a model's networks, in a fresh process.
 
     Args:
-        configs: of the models.
+        config: of the model.
         pictures: of `made_up_pictures`.
-        store: a folder for what the tasks leave.
-        seconds: for each of them, beside what opening, building and a first step take.
-        engine: where; of one worker, so that they do not disturb each other.
+        store: a folder for what the task leaves.
+        seconds: beside what opening, building and a first step take.
+        engine: where; of one worker.
 
     Raises:
-        WorkError: if one cannot be measured.
+        WorkError: if it cannot be measured.
     """
-    found = []
-    for config in configs:
-        inputs = {"config": config.to_json(), "pictures": str(pictures), "seconds": seconds}
-        # A call for each: every backbone meets a fresh process.
-        report = run_tasks(
-            measure_network,
-            [Task(config.name, inputs)],
-            store=store,
-            engine=engine,
-            threads=config.threads,
-            retries=0,
-            reads=[pictures],
-        )
-        found.append(_sample_of(only_value(report)))
-    return found
+    inputs = {"config": config.to_json(), "pictures": str(pictures), "seconds": seconds}
+    report = run_tasks(
+        measure_network,
+        [Task(config.name, inputs)],
+        store=store,
+        engine=engine,
+        threads=config.threads,
+        retries=0,
+        reads=[pictures],
+    )
+    return _sample_of(only_value(report))
 
 
 def measure_network(inputs: Mapping[str, Any], folder: Path) -> Any:
-    """Measure one model's network: the task of `sample_networks`.
+    """Measure one model's network: the task of `sample_network`.
 
     Args:
         inputs: `config`, `pictures` (a folder) and `seconds`.
@@ -120,9 +107,10 @@ def measure_network(inputs: Mapping[str, Any], folder: Path) -> Any:
     """
     watch = Watch()
     import timm  # noqa: F401
-    import torch
+    import torch  # noqa: F401
 
     from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.image_models.arithmetic import peak_of_device
     from isic_lesion.image_models.rows import read_image_rows
 
     lesions = open_lesions(Path(inputs["pictures"]))
@@ -132,16 +120,7 @@ def measure_network(inputs: Mapping[str, Any], folder: Path) -> Any:
     idle = own_peak()
     asked = config_from(ImageConfig, {**inputs["config"], "weights": "none"}, source="the task")
     device = _device_of(asked)
-    # Every row in every step's reach, so that an epoch is never too short for a batch.
-    endless = replace(
-        asked,
-        epochs=100_000,
-        positive_repeats=max(1, -(-4 * asked.batch // _PICTURES)),
-        negatives_per_positive=None,
-        bagging=False,
-        early_stopping=None,
-        checkpoint_steps=10**9,
-    )
+    endless = _endless(asked)
     allowed = float(inputs["seconds"])
     built, tried = _train(rows, replace(endless, batch=_SMALL[0], pieces=1), allowed / 4)
     note, largest = "", _SMALL[0]
@@ -154,7 +133,7 @@ def measure_network(inputs: Mapping[str, Any], folder: Path) -> Any:
         _, more = _train(rows, replace(endless, batch=_SMALL[1], pieces=1), allowed / 4)
         steps, largest = [*tried, *more], _SMALL[1]
         note = f"a step of {asked.batch} pictures takes too long here to be tried; told from steps of {_SMALL}"
-    memory = own_peak()
+    memory, of_device = own_peak(), peak_of_device(device)
     scored = _score(rows, asked, device, allowed / 2)
     sample = NetworkSample(
         device,
@@ -162,22 +141,33 @@ def measure_network(inputs: Mapping[str, Any], folder: Path) -> Any:
         built,
         tuple(steps),
         tuple(scored),
-        _look(rows),
-        _read(rows, asked),
         _write(folder),
         memory,
+        of_device,
         largest,
         idle,
         note,
     )
-    del torch
     return {**sample._asdict(), **{name: list(map(list, getattr(sample, name))) for name in ("steps", "scored")}}
 
 
 def _sample_of(value: Mapping[str, Any]) -> NetworkSample:
-    one = {name: Timing(*value[name]) for name in ("opening", "building", "looked", "read", "written")}
+    one = {name: Timing(*value[name]) for name in ("opening", "building", "written")}
     some = {name: tuple(Timing(*timing) for timing in value[name]) for name in ("steps", "scored")}
     return NetworkSample(**{**value, **one, **some})
+
+
+def _endless(config: ImageConfig) -> ImageConfig:
+    """Return a model that trains for ever; malignant rows come so often that the first steps of an epoch are whole."""
+    return replace(
+        config,
+        epochs=100_000,
+        positive_repeats=max(1, -(-(_WHOLE * config.batch - BENIGN) // MALIGNANT)),
+        negatives_per_positive=None,
+        bagging=False,
+        early_stopping=None,
+        checkpoint_steps=10**9,
+    )
 
 
 def _device_of(config: ImageConfig) -> str:
@@ -236,27 +226,6 @@ def _score(rows: Any, config: ImageConfig, device: str, seconds: float) -> list[
         while sum(timing.seconds for timing in found) < seconds:
             found.append(timed(count))
         return found
-
-
-def _look(rows: Any) -> Timing:
-    from isic_lesion.image_models.pictures import check_pictures
-
-    watch = Watch()
-    check_pictures(rows, "skip")
-    return watch.lap(len(rows.frame))
-
-
-def _read(rows: Any, config: ImageConfig) -> Timing:
-    from isic_lesion.image_models.backbones import open_backbone
-    from isic_lesion.image_models.pictures import Draw, load_batches, open_pictures
-
-    inputs = open_backbone(config.backbone, "none", size=config.size).inputs
-    pictures = open_pictures(rows, inputs, config.augmentation)
-    draws = [[Draw(row, row) for row in range(len(rows.frame))]]
-    watch = Watch()
-    for _ in load_batches(pictures, draws):
-        pass
-    return watch.lap(len(rows.frame))
 
 
 def _write(folder: Path) -> Timing:

@@ -25,17 +25,18 @@ if TYPE_CHECKING:
     from isic_lesion.data.dataset import Lesions
     from isic_lesion.run_layout import RunLayout
 
-__all__ = ["brief", "measure_stages", "size_on_disk"]
+__all__ = ["brief", "measure_stages", "size_on_disk", "write_pictures"]
 
 
 def measure_stages(inputs: Mapping[str, Any], folder: Path) -> Any:
-    """Run a recipe small: the task of `table_samples.sample_tables`; what the run made stays in the folder.
+    """Run a recipe small: the task of `table_samples.sample_table`; what the run made stays in the folder.
 
     Args:
         inputs: `recipe`, `rows`, `patients`, `malignant` and `threads`.
         folder: of the task.
     """
     from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.labels import soft_labels
     from isic_lesion.pipeline import stages_of
     from isic_lesion.run_inputs import RunInputs
     from isic_lesion.run_layout import RunLayout
@@ -58,7 +59,7 @@ def measure_stages(inputs: Mapping[str, Any], folder: Path) -> Any:
         images=False,
     )
     place = make_folder(folder / "data", made_up, engine=LocalProcesses(0)).folder
-    _write_pictures(open_lesions(place).read(["isic_id"])["isic_id"].to_list(), place / "train-image.hdf5")
+    write_pictures(open_lesions(place).read(["isic_id"])["isic_id"].to_list(), place / "train-image.hdf5")
     data = open_lesions(place)
     scores = _write_scores(data, recipe, [config.name for config in asked.images], folder / "scores.parquet")
     given = RunInputs(data=data, recipe=recipe, engine=LocalProcesses(1), image_scores=scores)
@@ -79,6 +80,8 @@ def measure_stages(inputs: Mapping[str, Any], folder: Path) -> Any:
         layout.folder, stages_of(given, layout.folder, threads=inputs["threads"]), on_start=on_start, on_end=on_end
     )
     features = {config.name: len(read_record(layout.model(config.name)).names) for config in recipe.models}
+    rows = data.read(["target", "iddx_1"])
+    malignant = int(rows["target"].sum())
     stages = {
         record.name: {
             "timing": [inputs["rows"], record.seconds, laps[record.name]],
@@ -87,7 +90,12 @@ def measure_stages(inputs: Mapping[str, Any], folder: Path) -> Any:
         }
         for record in records
     }
-    return {"features": features, "stages": stages}
+    return {
+        "malignant": malignant,
+        "indeterminate": int(soft_labels(rows).label.sum()) - malignant,
+        "features": features,
+        "stages": stages,
+    }
 
 
 def _resident() -> int:
@@ -102,7 +110,7 @@ def brief(config: BoosterConfig) -> BoosterConfig:
     return replace(config, rounds=1, early_stopping_rounds=None, seeds=config.seeds[:1])
 
 
-def _write_pictures(isic_ids: Sequence[str], path: Path) -> None:
+def write_pictures(isic_ids: Sequence[str], path: Path) -> None:
     """Write a picture of each lesion, always the same one: a report shows some."""
     from PIL import Image
 

@@ -7,8 +7,7 @@ what another round costs.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,18 +16,20 @@ from furikaeri_common.documents import fingerprint
 from furikaeri_common.local_processes import LocalProcesses
 from furikaeri_common.tasks import Engine, Task, run_tasks
 from isic_lesion.boosters.config import BoosterConfig
+from isic_lesion.planning.drawn_rows import drawing_more, positives_of, sampled_rows
+from isic_lesion.planning.sizes import PlannedSizes
 from isic_lesion.planning.small_runs import brief, measure_stages, size_on_disk
-from isic_lesion.planning.timings import Timing, only_value
+from isic_lesion.planning.timings import Timing, Watch, only_value
 from isic_lesion.recipe import Recipe, document_of
 
 __all__ = [
     "BoosterSample",
+    "SampleSizes",
     "StageSample",
     "TableSample",
-    "distinct_models",
     "kind_of",
     "measure_booster",
-    "sample_tables",
+    "sample_table",
 ]
 
 _FEW = 3  # rounds, which tell how many fit into the time
@@ -50,20 +51,23 @@ class StageSample(NamedTuple):
 
 
 class BoosterSample(NamedTuple):
-    """One booster of a small run.
+    """Boosters of all rows of a small run that were timed, reading included; their units are rounds.
 
     Attributes:
-        rows: of the table.
-        rounds: that it has.
-        seconds, processor: that it took, reading and scoring included.
-        disk: bytes of its file.
+        features: that they looked at.
+        trained: rows that the last two were trained on: about as many as in the planned run, or all there are.
+        single: of one round, on what the model draws of the small run's rows.
+        short: of one round.
+        long: of several, if the model has more than one.
+        bytes_per_round: that another round adds to a booster's file.
     """
 
-    rows: int
-    rounds: int
-    seconds: float
-    processor: float
-    disk: int
+    features: int
+    trained: int
+    single: Timing
+    short: Timing
+    long: Timing
+    bytes_per_round: float
 
 
 class TableSample(NamedTuple):
@@ -71,53 +75,60 @@ class TableSample(NamedTuple):
 
     Attributes:
         rows: of its table.
+        malignant: among them.
+        indeterminate: among them, which train as positive with soft labels.
         features: of each table model, by name.
         stages: by name; those of table models have boosters of one round and one seed.
-        boosters: by the model's name, of two lengths; models that differ in name and hospital alone share the first's.
+        boosters: by `kind_of` the models.
     """
 
     rows: int
+    malignant: int
+    indeterminate: int
     features: Mapping[str, int]
     stages: Mapping[str, StageSample]
-    boosters: Mapping[str, tuple[BoosterSample, ...]]
+    boosters: Mapping[str, BoosterSample]
 
 
-def sample_tables(
-    recipe: Recipe, sizes: Sequence[tuple[int, int, int]], store: Path, *, threads: int, engine: Engine
-) -> list[TableSample]:
-    """Run a recipe small, once for each size.
+class SampleSizes(NamedTuple):
+    """Rows, patients and malignant lesions of a small run."""
+
+    rows: int
+    patients: int
+    malignant: int
+
+
+def sample_table(
+    recipe: Recipe, sizes: SampleSizes, planned: PlannedSizes, store: Path, *, threads: int, engine: Engine
+) -> TableSample:
+    """Run a recipe small.
 
     Args:
         recipe: whose features, table models and stack are measured.
-        sizes: rows, patients and malignant lesions of each.
-        store: a folder for what the runs leave.
+        sizes: of the small run.
+        planned: of the planned one.
+        store: a folder for what the run leaves.
         threads: that compute features.
         engine: where; of one worker.
 
     Raises:
-        WorkError: if a sample cannot be run.
+        WorkError: if it cannot be run.
     """
-    found = []
-    for rows, patients, malignant in sizes:
-        inputs = {
-            "recipe": document_of(recipe),
-            "rows": rows,
-            "patients": patients,
-            "malignant": malignant,
-            "threads": threads,
-        }
-        tasks = [Task(f"{rows} rows", inputs)]
-        # As many threads as a run's own process has: polars takes all.
-        report = run_tasks(measure_stages, tasks, store=store, engine=engine, threads=os.cpu_count() or 1, retries=0)
-        value = only_value(report)
-        (stored,) = report.finished.values()
-        boosters = {config.name: _sample_boosters(config, stored.folder, rows) for config in distinct_models(recipe)}
-        stages = {
-            name: StageSample(Timing(*one["timing"]), one["memory"], one["disk"])
-            for name, one in value["stages"].items()
-        }
-        found.append(TableSample(rows, value["features"], stages, boosters))
-    return found
+    inputs = {"recipe": document_of(recipe), **sizes._asdict(), "threads": threads}
+    tasks = [Task(f"{sizes.rows} rows", inputs)]
+    # As many threads as a run's own process has: polars takes all.
+    report = run_tasks(measure_stages, tasks, store=store, engine=engine, threads=os.cpu_count() or 1, retries=0)
+    value = only_value(report)
+    (stored,) = report.finished.values()
+    stages = {
+        name: StageSample(Timing(*one["timing"]), one["memory"], one["disk"]) for name, one in value["stages"].items()
+    }
+    boosters = dict[str, BoosterSample]()
+    for config in recipe.models:
+        if kind_of(config) not in boosters:
+            wanted = sampled_rows(config, planned.rows, positives_of(config, planned.malignant))
+            boosters[kind_of(config)] = _sample_boosters(config, stored.folder, wanted)
+    return TableSample(sizes.rows, value["malignant"], value["indeterminate"], value["features"], stages, boosters)
 
 
 def measure_booster(inputs: Mapping[str, Any], folder: Path) -> Any:
@@ -126,43 +137,45 @@ def measure_booster(inputs: Mapping[str, Any], folder: Path) -> Any:
     A first one, in which the library is read, is not counted.
 
     Args:
-        inputs: `run`, a folder that `measure_stages` made, `config` of the model, `rows` of the run and `seconds`.
+        inputs: `run`, a folder that `measure_stages` made, `config` of the model, `wanted` rows and `seconds`.
         folder: of the task.
+
+    Returns:
+        A `BoosterSample` as JSON has it.
     """
     import polars as pl
 
     from isic_lesion.folds.files import read_folds
+    from isic_lesion.labels import soft_labels
     from isic_lesion.run_layout import RunLayout
     from isic_lesion.table_models.training import train_table
 
     layout, config = RunLayout(Path(inputs["run"])), BoosterConfig.from_json(inputs["config"])
     folds = read_folds(layout.folds)
     metadata = pl.read_parquet(layout.lesions, columns=["isic_id", "target", "iddx_1", "attribution"])
+    positive = int(soft_labels(metadata, plain=not config.soft_labels).label.sum())
+    larger = drawing_more(config, len(metadata), positive, inputs["wanted"])
+    features = 0
 
-    def timed(rounds: int, out: str) -> BoosterSample:
-        tried = replace(config, rounds=rounds)
-        clock, processor = time.perf_counter(), time.process_time()
-        train_table(layout.features, folds, metadata, tried, folder / out, engine=LocalProcesses(0), parts="all")
-        seconds, processor = time.perf_counter() - clock, time.process_time() - processor
-        disk = size_on_disk(folder / out / "boosters")
-        return BoosterSample(inputs["rows"], rounds, seconds, processor, disk)
+    def timed(how: BoosterConfig, rounds: int, out: str) -> Timing:
+        nonlocal features
+        tried, place, watch = replace(how, rounds=rounds), folder / out / "model", Watch()
+        record = train_table(layout.features, folds, metadata, tried, place, engine=LocalProcesses(0), parts="all")
+        features = len(record.names)
+        return watch.lap(rounds)
 
-    timed(1, "first/model")
-    few = timed(min(_FEW, config.rounds), "few/model")
-    one = timed(1, "one/model")
-    if few.rounds == 1:
-        return [list(one)]
-    each = max(1e-3, (few.seconds - one.seconds) / (few.rounds - 1))
-    many = min(config.rounds, few.rounds + max(1, round(inputs["seconds"] / each)))
-    return [list(one), list(timed(many, "many/model") if many > few.rounds else few)]
-
-
-def distinct_models(recipe: Recipe) -> list[BoosterConfig]:
-    """Return the first of each kind of model; see `kind_of`."""
-    first: dict[str, BoosterConfig] = {}
-    for config in recipe.models:
-        first.setdefault(kind_of(config), config)
-    return list(first.values())
+    timed(config, 1, "first")
+    single = timed(config, 1, "single")
+    short = single if larger == config else timed(larger, 1, "short")
+    long, each = short, 0.0
+    if config.rounds > 1:
+        few = timed(larger, min(_FEW, config.rounds), "few")
+        seconds = max(1e-3, (few.seconds - short.seconds) / (few.units - 1))
+        long = timed(larger, min(config.rounds, round(few.units + max(1, inputs["seconds"] / seconds))), "long")
+        large, small = (size_on_disk(folder / out / "model" / "boosters") for out in ("long", "first"))
+        each = max(0, large - small) / (long.units - 1)
+    trained = sampled_rows(larger, len(metadata), positive)
+    return [features, trained, list(single), list(short), list(long), each]
 
 
 def kind_of(config: BoosterConfig) -> str:
@@ -171,10 +184,10 @@ def kind_of(config: BoosterConfig) -> str:
     return fingerprint({**config.to_json(), "name": "", "hospital_features": hospital, "seeds": []})
 
 
-def _sample_boosters(config: BoosterConfig, folder: Path, rows: int) -> tuple[BoosterSample, ...]:
+def _sample_boosters(config: BoosterConfig, folder: Path, wanted: int) -> BoosterSample:
     """Time boosters of two lengths, in a fresh process."""
     asked = replace(brief(config), rounds=config.rounds)
-    inputs = {"run": str(folder / "run"), "config": asked.to_json(), "rows": rows, "seconds": _LONG}
+    inputs = {"run": str(folder / "run"), "config": asked.to_json(), "wanted": wanted, "seconds": _LONG}
     report = run_tasks(
         measure_booster,
         [Task(f"the boosters of {config.name}", inputs)],
@@ -183,4 +196,5 @@ def _sample_boosters(config: BoosterConfig, folder: Path, rows: int) -> tuple[Bo
         threads=config.threads,
         retries=0,
     )
-    return tuple(BoosterSample(*one) for one in only_value(report))
+    features, trained, single, short, long, each = only_value(report)
+    return BoosterSample(features, trained, Timing(*single), Timing(*short), Timing(*long), each)
