@@ -10,6 +10,7 @@ the median and the worst of the repeats, in the processor's milliseconds a pictu
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -31,7 +32,7 @@ KINDS = ("kept", "plain")
 def measure(kind: str, pictures: Path, size: int, seconds: float) -> dict[str, float]:
     """Measure one network in this process."""
     if kind == "plain":
-        arithmetic.keep_freed_memory = scoring.keep_freed_memory = lambda: None
+        arithmetic.keeping_freed_memory = scoring.keeping_freed_memory = contextlib.nullcontext
     config = {**read_image_config("small-lite0").to_json(), "size": size, "weights": "none"}
     with tempfile.TemporaryDirectory() as folder:
         found = measure_network({"config": config, "pictures": str(pictures), "seconds": seconds}, Path(folder))

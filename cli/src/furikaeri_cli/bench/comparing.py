@@ -81,6 +81,12 @@ def differences(before: BenchRun, after: BenchRun) -> list[str]:
     ]
     if moved:
         told.append(f"packages: {', '.join(moved)}")
+    failed = [
+        ", ".join(dict.fromkeys(one.benchmark for one in run.results if one.state == "failed")) or "none"
+        for run in (before, after)
+    ]
+    if failed != ["none", "none"]:
+        told.append(f"failed: {failed[0]}, then {failed[1]}")
     loads = [max((one.load for one in run.results if one.load is not None), default=0.0) for run in (before, after)]
     if max(loads) > 2 * max(0.5, min(loads)):
         told.append(f"load of the machine at most: {loads[0]:g}, then {loads[1]:g}")

@@ -173,7 +173,7 @@ def features_cli(
         typer.Option(
             "--folds",
             metavar="FILE",
-            help="Folds that populations are fitted without; else folds.parquet, if that is here.",
+            help="Folds that populations are fitted without; else folds.parquet, if that is here and of these lesions.",
         ),
     ] = None,
     image_scores: Annotated[
@@ -227,8 +227,7 @@ def features_cli(
         raise InputError("no FOLDER of lesions was given", fix="Give one, or see a set with --list")
     uses_folds = bool(image_scores) or any(feature.crosses_patients for feature in chosen.features)
     if folds is None and uses_folds and _FOLDS.is_file():
-        output.note(f"With the folds of {_FOLDS}.")
-        folds = _FOLDS
+        folds = _folds_here(folder, output)
     made = make_features(
         folder,
         chosen,
@@ -250,6 +249,24 @@ def features_cli(
         ("folder", str(made.folder)),
     ]
     output.table(("measure", "value"), shown, value=made)
+
+
+def _folds_here(data: Path, output: Output) -> Path | None:
+    """Return the file of folds that lies here, if it is of these lesions; say which."""
+    from isic_lesion.data.dataset import open_lesions
+    from isic_lesion.folds.files import read_folds
+
+    lesions = open_lesions(data).read(["isic_id"])["isic_id"]
+    try:
+        fits = set(lesions) <= set(read_folds(_FOLDS).frame["isic_id"])
+    except InputError as error:
+        output.warn(f"without the folds that lie here: {error.message}")
+        return None
+    if not fits:
+        output.warn(f"without {_FOLDS}, which is of other lesions")
+        return None
+    output.note(f"With the folds of {_FOLDS}.")
+    return _FOLDS
 
 
 def _describe(output: Output, chosen: FeatureSet, name: str) -> None:

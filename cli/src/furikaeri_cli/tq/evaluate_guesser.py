@@ -194,7 +194,7 @@ def evaluate_guesser(
     from furikaeri_cli.progress import showing_progress
     from furikaeri_common.artifacts import fingerprint_of, write_json
     from furikaeri_common.documents import jsonable
-    from furikaeri_common.models.config import what_decides
+    from furikaeri_common.models.config import how_reached, what_decides
     from furikaeri_common.runs import find_unfinished, start_run
     from furikaeri_common.tasks import Task, raise_if_final, require_all, run_tasks
     from twenty_questions.experiments import read_labels, secrets_of
@@ -205,7 +205,7 @@ def evaluate_guesser(
     held = open_table(table)
     answers = read_labels(labels) if labels else None
     placed = panel and replace(panel, models=tuple(with_absolute_files(model) for model in panel.models))
-    decides = jsonable(panel and replace(panel, models=tuple(map(what_decides, panel.models))))
+    decides = jsonable(placed and replace(placed, models=tuple(map(what_decides, placed.models))))
     parts: dict[str, dict[str, Any]] = {}
     secrets: dict[Setting, list[list[str]]] = {}
     parts_of: dict[Setting, range] = {}
@@ -238,6 +238,9 @@ def evaluate_guesser(
     models = [path for model in (panel.models if panel else ()) for path in files_of(model).values()]
     unfinished = find_unfinished(runs, "tq evaluate guesser", config, seed=seed, data=data)
     with start_run(runs, "tq evaluate guesser", config, seed=seed, data=data, resume=unfinished) as run:
+        for model in placed.models if placed else ():
+            if model.base_url:
+                run.log(how_reached(model), model=model.model)
         read = table_alone(table, run.path / "table")
         known = labels and labels.resolve()
         places = {"table": str(read), "labels": known and str(known), "words": None, "panel": jsonable(placed)}

@@ -82,6 +82,7 @@ def all_cli(
     from twenty_questions.labelling.opening import open_labeller
 
     chosen = with_models(read_precompute_recipe(recipe), tuple(model or ()), tuple(base_url or ()))
+    models = (*chosen.models, *chosen.keywords.llm, *chosen.questions.llm)
     made = precompute(
         chosen,
         runs=runs,
@@ -96,7 +97,7 @@ def all_cli(
                 task_memory,
                 output=output,
                 own=0,
-                devices=[one.device for one in chosen.models if not one.base_url],
+                devices=[one.device for one in models if not one.base_url],
             )
         ),
     )

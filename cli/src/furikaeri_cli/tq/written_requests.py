@@ -90,14 +90,20 @@ def asking_for_texts(
     settings = {"how": jsonable(how), "model": jsonable(what_decides(model))}
     with contextlib.ExitStack() as workers:
         kept = workers.enter_context(kept_workers(engine, how.num_tasks))
-        writer = _told_before(model, command, settings, seed, data, runs) or known_writer(model, runs, kept)
+        told = _told_before(model, command, settings, seed, data, runs) if model.base_url else None
+        writer = told or known_writer(model, runs, kept)
         tasks = tasks_for(writer)
         record = {**settings, "name": writer.name, "identity": writer.identity}
         earlier = find_earlier(runs, command, record, seed=seed, data=data)
         with start_run(runs, command, record, seed=seed, data=data, resume=earlier) as run:
             with showing_progress(output, "requests", len(tasks)) as show:
+                asked = False
 
                 def on_progress(event: Progress) -> None:
+                    nonlocal asked
+                    if model.base_url and not asked and event.event != "reused":
+                        asked = True
+                        run.log(how_reached(model))
                     raise_if_final(event.error)
                     show(event)
 
@@ -105,8 +111,6 @@ def asking_for_texts(
                     write, tasks, store=run.path / PARTS, engine=kept, reads=writer.reads, on_progress=on_progress
                 )
             workers.close()
-            if model.base_url and report.reused < len(tasks):
-                run.log(how_reached(model))
             if report.failures:
                 raise WorkError(
                     f"{len(report.failures)} of {len(tasks)} shards of requests failed, the first: "
@@ -119,13 +123,13 @@ def asking_for_texts(
 def _told_before(
     model: ModelConfig, command: str, settings: Mapping[str, Any], seed: int, data: Mapping[str, str], runs: Path
 ) -> KnownWriter | None:
-    """Return what the model is by the newest run that did all of this before; None without one."""
+    """Return what a server's model is by the newest run that did all of this before; None without one."""
     from furikaeri_common.records import list_runs
     from twenty_questions.writers import placed_writer
 
     for run in reversed(list_runs(runs)[0]):
         told = {name: run.config.get(name) for name in settings}
         same = (run.command, told, run.seed, run.data) == (command, settings, seed, data)
-        if same and run.status == "done":
+        if same and run.status == "done" and {"name", "identity"} <= run.config.keys():
             return placed_writer(model, run.config["name"], run.config["identity"])
     return None

@@ -15,7 +15,7 @@ from typing import Any
 
 from furikaeri_common.errors import InputError, WorkError
 from furikaeri_common.local_processes import LocalProcesses
-from furikaeri_common.task_store import Function, folder_name
+from furikaeri_common.task_store import Function, clear_unfinished, folder_name
 from furikaeri_common.tasks import Engine, Pool, Task, explained, raise_if_final, run_tasks
 
 __all__ = ["ask_worker", "kept_workers", "naming_the_machine", "slots_of"]
@@ -94,7 +94,13 @@ def kept_workers(engine: Engine, tasks: int) -> Iterator[Engine]:
         yield engine
         return
     with contextlib.ExitStack() as stack:
-        yield _Kept(engine, tasks, stack)
+        kept = _Kept(engine, tasks, stack)
+        try:
+            yield kept
+        finally:
+            stack.close()
+            for store in kept.stores:  # what they were at, now that they have ended
+                clear_unfinished(store)
 
 
 def slots_of(engine: Engine) -> int:
@@ -107,6 +113,7 @@ class _Kept:
         self._engine, self._tasks, self._stack = engine, tasks, stack
         self._pool: Pool | None = None
         self._serves: tuple[int, tuple[Path, ...]] | None = None
+        self.stores = set[Path]()
 
     @property
     def slots(self) -> int:
@@ -120,6 +127,7 @@ class _Kept:
             ValueError: if they are asked for another number of threads or choice of files.
         """
         asked = (threads, tuple(reads))
+        self.stores.add(store)
         if self._pool is None:
             self._serves = asked
             self._pool = self._stack.enter_context(

@@ -156,6 +156,7 @@ class TaskSlot:
         self._scratch = scratch
         self._renamed = tuple(renamed_below)
         self._collected = collected
+        self._stores = set[Path]()
         self._made = Path()
         self._packets: Iterator[list[Piece]] = iter(())
 
@@ -166,6 +167,7 @@ class TaskSlot:
     def perform(self, job: Job) -> Made:
         """Perform a job whose paths are those of the machine of the command."""
         here = self._as_here(job)
+        self._stores.add(Path(here.store))
         self._pool.submit(here)
         outcome = self._pool.wait()
         if outcome.error is not None or not self._collected:
@@ -188,8 +190,10 @@ class TaskSlot:
         return []
 
     def end(self) -> None:
-        """End the worker process with all it started, and this process."""
+        """End the worker process with all it started, remove what it left unfinished, and end this process."""
         self._pool.close()
+        for store in self._stores:
+            clear_unfinished(store)
         os._exit(0)
 
     def _as_here(self, job: Job) -> Job:

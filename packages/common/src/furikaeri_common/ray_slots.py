@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from furikaeri_common.carried_files import Piece, write_piece
-from furikaeri_common.errors import FurikaeriError
+from furikaeri_common.errors import FullDiskError, FurikaeriError, full_disk
 from furikaeri_common.ray_actors import Made, TaskSlot
 from furikaeri_common.ray_machines import reason_of
 from furikaeri_common.task_store import Job, Outcome, hidden_folder, read_stored, record_task
+from furikaeri_common.tasks import explained
 
 if TYPE_CHECKING:
     from furikaeri_common.ray_machines import Machine
@@ -139,7 +140,10 @@ class Slot:
         try:
             made: Made = ray.get(self.actor.perform.remote(job))
             if made.outcome.error is not None:
-                return made.outcome
+                # A full disk of that machine is not the end of the work: others may have room.
+                is_its_own = self._plan.collected and isinstance(explained(made.outcome.error), FullDiskError)
+                where = f"on the Ray machine {self.machine.name}: " if is_its_own else ""
+                return made.outcome._replace(error=f"{where}{made.outcome.error}")
             if self._plan.collected:
                 return collect(job, made.value, self._packets() if made.has_files else iter(()))
             _wait_until_seen(job)
@@ -178,6 +182,9 @@ def collect(job: Job, value: Any, made: Iterator[list[Piece]]) -> Outcome:
                 write_piece(work, Piece(*piece))
         record_task(job, value, work)
     except (OSError, FurikaeriError) as error:
+        full = full_disk(error.filename or job.store, error) if isinstance(error, OSError) else error
+        if isinstance(full, FullDiskError):
+            return Outcome(job.key, f"{FullDiskError.__name__}: {full}")
         return Outcome(job.key, " ".join(f"what it made cannot be stored here ({error})".split()))
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -128,7 +128,7 @@ def perform(job: Job, function: Function) -> Outcome:
         json.dumps(value, allow_nan=False)
         record_task(job, value, work)
     except OSError as error:
-        return _failed(job, full_disk(store, error) or error)
+        return _failed(job, full_disk(error.filename or store, error) or error)
     except (Exception, SystemExit) as error:
         return _failed(job, error)
     finally:

@@ -148,7 +148,7 @@ class Engine(Protocol):
     """Where tasks are performed.
 
     An engine performs a job by `task_store.perform`, which records it, and a job counts as finished when its result is
-    in the store. Leaving the context stops every worker, at once and for good.
+    in the store. Leaving the context stops every worker, at once and for good, unless they are kept for more calls.
     """
 
     def start(

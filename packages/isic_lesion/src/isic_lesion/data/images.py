@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from furikaeri_common.artifacts import atomic_writer
-from furikaeri_common.errors import InputError, WorkError
+from furikaeri_common.errors import FullDiskError, InputError
 
 if TYPE_CHECKING:
     import h5py
@@ -215,9 +215,7 @@ def _telling_full_disk(path: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # HDF5 tells the errno in its text alone
         if f"errno = {errno.ENOSPC}" in str(error) or f"errno = {errno.EDQUOT}" in str(error):
-            raise WorkError(
-                f"{path}: the disk is full", fix="Free some space and run the same command again"
-            ) from error
+            raise FullDiskError(path) from error
         raise
 
 

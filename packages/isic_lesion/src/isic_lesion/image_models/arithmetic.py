@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from furikaeri_common.allocation import keep_freed_memory
+from furikaeri_common.allocation import keeping_freed_memory
 
 __all__ = ["peak_of_device", "settled_arithmetic"]
 
@@ -16,7 +16,7 @@ def settled_arithmetic(threads: int, device: str) -> Iterator[None]:
 
     On a processor: the threads, and algorithms without races. A GPU keeps its faster ones, whose sums may differ in
     their last bits from run to run, and tries out which convolutions are the fastest for the pictures' size. Random
-    numbers drawn inside leave no trace outside. On a processor the process keeps what it frees from then on.
+    numbers drawn inside leave no trace outside. On a processor the process keeps what it frees till then.
 
     Args:
         threads: of arithmetic on a processor, at least 1.
@@ -34,10 +34,10 @@ def settled_arithmetic(threads: int, device: str) -> Iterator[None]:
             torch.cuda.reset_peak_memory_stats(device)
             torch.backends.cudnn.benchmark = True
         else:
-            keep_freed_memory()
             torch.use_deterministic_algorithms(True)
             torch.utils.deterministic.fill_uninitialized_memory = False
-        with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        keeping = contextlib.nullcontext() if on_gpu else keeping_freed_memory()
+        with torch.random.fork_rng(devices=[device] if on_gpu else []), keeping:
             yield
     finally:
         torch.set_num_threads(before)

@@ -1,6 +1,6 @@
 """Scores of pictures: the target head's log-odds, averaged over mirrored and turned views.
 
-On a processor the process that asks a network keeps what it frees (io; see `furikaeri_common.allocation`).
+On a processor the process keeps what it frees meanwhile (io; see `furikaeri_common.allocation`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from furikaeri_common.allocation import keep_freed_memory
+from furikaeri_common.allocation import keeping_freed_memory
 from furikaeri_common.devices import choose_device
 from isic_lesion.image_models.config import Precision, Views
 from isic_lesion.image_models.heads import TARGET
@@ -47,10 +47,9 @@ def score(
     """
     import torch
 
-    if device == "cpu":
-        keep_freed_memory()
     scores = [np.empty(0)]
-    with evaluating(network), torch.no_grad(), autocast(device, precision):
+    keeping = keeping_freed_memory() if device == "cpu" else contextlib.nullcontext()
+    with keeping, evaluating(network), torch.no_grad(), autocast(device, precision):
         for batch in batches:
             pixels = batch.pixels.to(device, non_blocking=True)
             found = [network(view)[TARGET][:, 0].double() for view in views_of(pixels, views)]

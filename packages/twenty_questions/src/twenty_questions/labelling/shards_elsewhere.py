@@ -105,15 +105,22 @@ def label_elsewhere(call: Call, work: Work, works: Sequence[Work], workers: Work
     done = _folder(call, work)
     _make(done.parent)
     try:
-        # Where the labeller is another than before, all shards are to be labelled.
-        with claiming() as claims, kept_workers(workers.engine, call.grid.num_shards) as engine:
+        with claiming() as claims:
             claims.take(done.with_name(f".{done.name}.{os.getpid()}.claim"))
-            order = _order(call, elsewhere, done, Workers(engine, workers.threads))
-            found = _found(call, work, order)
-            if found is not None:
-                store = enter(call, work, found["model"], found["identity"])
-                require_distinct_names(works)
-                _label(call, work, store, order, claims)
+            wanted = 0
+            while wanted < len(work.pending):
+                wanted = len(work.pending)
+                with kept_workers(workers.engine, wanted) as engine:
+                    order = _order(call, elsewhere, done, Workers(engine, workers.threads))
+                    found = _found(call, work, order)
+                    if found is None:
+                        return
+                    store = enter(call, work, found["model"], found["identity"])
+                    require_distinct_names(works)
+                    # Where the labeller is another than before, all shards are pending now: more workers are wanted.
+                    if len(work.pending) <= wanted:
+                        _label(call, work, store, order, claims)
+                        return
     finally:
         let_go()
 
