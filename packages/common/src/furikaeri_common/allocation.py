@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import functools
 import sys
+import threading
 from collections.abc import Iterator
 
 __all__ = ["keeping_freed_memory"]
@@ -21,16 +22,24 @@ _LARGE = 2**31 - 1  # bytes: what an int holds
 _LARGEST_OF_OLD = 32 * 2**20  # bytes: the most that old releases take for the second
 
 
+_keeping = 0
+"""How many blocks of code keep memory now, whatever threads they are in."""
+_counting = threading.Lock()
+
+
 @contextlib.contextmanager
 def keeping_freed_memory() -> Iterator[None]:
-    """Keep what is freed for the next blocks, and give it back at the end, where the C library can do that.
+    """Keep what is freed for the next blocks, and give it back when the last who keeps it is done.
 
-    The thresholds stay as they are set, since they cannot be read.
+    Where the C library cannot do that, nothing is done. The thresholds stay as they are set, for they cannot be read.
     """
+    global _keeping
     library = _library()
     if library is None:
         yield
         return
+    with _counting:
+        _keeping += 1
     # Either setting ends the adjusting of both, so the second is set even where the first is not taken.
     library.mallopt(_TRIM_THRESHOLD, _LARGE)
     if not library.mallopt(_MMAP_THRESHOLD, _LARGE):
@@ -38,7 +47,11 @@ def keeping_freed_memory() -> Iterator[None]:
     try:
         yield
     finally:
-        library.malloc_trim(0)
+        with _counting:
+            _keeping -= 1
+            is_over = not _keeping
+        if is_over:
+            library.malloc_trim(0)
 
 
 @functools.cache
