@@ -176,6 +176,10 @@ def test_a_run_is_found_by_id_prefix_or_path(tmp_path: Path, monkeypatch: pytest
     assert find_run(tmp_path, "alpha-1").id == "alpha-1"
     with pytest.raises(InputError, match="'alpha' begins 2 runs: alpha-1, alpha-2"):
         find_run(tmp_path, "alpha")
+    with start_run(tmp_path, "y", {}) as run:
+        pass
+    run.path.rename(tmp_path / "alpha-3")
+    assert find_run(tmp_path, "alpha", command="y").id == "alpha-3"
     for text in ("gamma", "/nowhere"):
         with pytest.raises(InputError, match="holds no run"):
             find_run(tmp_path, text)

@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from furikaeri_common.errors import InputError
 from isic_lesion.data.dataset import open_lesions
 from isic_lesion.folds.dealing import Folds, assign_hospital_folds, assign_patient_folds
-from isic_lesion.folds.files import read_folds, write_folds
+from isic_lesion.folds.files import check_patients, read_folds, write_folds
 from isic_lesion.folds.summary import summarise_folds
 
 
@@ -262,3 +262,21 @@ def test_real_lesions_are_dealt_at_least_as_evenly_as_by_scikit_learn(real_data:
     assert [k.malignant for k in summarise_folds(folds, metadata)].count(48) == 4
     hospitals = summarise_folds(assign_hospital_folds(metadata), metadata)
     assert sorted(name for k in hospitals for name in k.unseen_hospitals) == sorted(metadata["attribution"].unique())
+
+
+def test_folds_of_other_patients_are_refused(tmp_path: Path) -> None:
+    metadata = made_up(0)
+    folds = assign_patient_folds(metadata, num_folds=3)
+    check_patients(folds, metadata, tmp_path / "folds.parquet")
+    check_patients(folds, metadata.head(5), tmp_path / "folds.parquet")
+    first = pl.int_range(pl.len()) == 0
+    moved = metadata.with_columns(pl.when(first).then(pl.lit("IP_other")).otherwise("patient_id").alias("patient_id"))
+    with pytest.raises(InputError, match=rf"{metadata['isic_id'][0]} is of another patient there \(1 of "):
+        check_patients(folds, moved, tmp_path / "folds.parquet")
+    # A patient that has become known is another one too: its lesions may lie in several folds.
+    with pytest.raises(InputError, match="another patient"):
+        check_patients(
+            assign_patient_folds(metadata.with_columns(patient_id=pl.lit(None, pl.String)), num_folds=3),
+            metadata,
+            tmp_path / "folds.parquet",
+        )

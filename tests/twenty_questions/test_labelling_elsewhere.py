@@ -316,7 +316,7 @@ def test_a_model_that_does_not_open_is_set_aside_and_the_next_one_works(
     sources = [broken, fakes.source_elsewhere("b", log)]
     report = label_pairs(grid, sources, tmp_path / "shards", engine=LocalProcesses(0), retries=0)
     assert {(failure.model, failure.attempts) for failure in report.failures} == {("a", 0)}
-    assert report.failures[0].error == f"{socket.gethostname()}: its weights need 9 GiB, where 1 GiB are free"
+    assert report.failures[0].error == f"machine {socket.gethostname()}: its weights need 9 GiB, where 1 GiB are free"
     assert report.stores[0] is None
     assert report.labelled == grid.num_pairs
 
@@ -328,13 +328,15 @@ def test_what_a_machine_lacks_stops_the_work_with_its_name_and_what_to_do(
     source = fakes.source_elsewhere("a", log, lacking="there is no model 'a' on this machine")
     with pytest.raises(InputError) as told:
         label_pairs(grid, [source], tmp_path / "shards", engine=LocalProcesses(2))
-    assert str(told.value) == f"{socket.gethostname()}: there is no model 'a' on this machine. Get it"
+    assert str(told.value) == f"machine {socket.gethostname()}: there is no model 'a' on this machine. Get it"
     assert len(noted(log, "opened")) == 1
 
 
 def test_a_model_that_machines_lack_need_not_be_here_either(grid: PairGrid, tmp_path: Path) -> None:
     source = source_of(LabellerConfig(model="no-such-model-anywhere"), open_labeller, is_here=False)
-    with pytest.raises(InputError, match=r"^\S+: there is no model 'no-such-model-anywhere' on this .*hf download"):
+    with pytest.raises(
+        InputError, match=r"^machine \S+: there is no model 'no-such-model-anywhere' on this .*hf download"
+    ):
         label_pairs(grid, [source], tmp_path, engine=LocalProcesses(0))
 
 

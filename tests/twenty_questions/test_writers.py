@@ -63,7 +63,9 @@ def test_a_worker_tells_what_the_model_is_and_this_process_opens_nothing(tools: 
 
 def test_what_goes_wrong_tells_on_which_machine(tmp_path: Path) -> None:
     model = ModelConfig(model="no-such-model-anywhere")
-    with pytest.raises(InputError, match=rf"^{socket.gethostname()}: there is no model 'no-such-model-anywhere'"):
+    with pytest.raises(
+        InputError, match=rf"^machine {socket.gethostname()}: there is no model 'no-such-model-anywhere'"
+    ):
         ask_worker(
             find_writer,
             {"model": {"model": model.model}},
@@ -80,7 +82,7 @@ def test_another_model_does_not_go_on_with_a_task(tools: ModuleType) -> None:
     with tools.ScriptedServer(lambda request: tools.said("x")) as server:
         inputs = {"model": {"model": "m", "base_url": server.url}, "identity": {"model": "another"}}
         with pytest.raises(
-            WorkError, match=rf"^{socket.gethostname()}: the model m is not the one that this run began"
+            WorkError, match=rf"^machine {socket.gethostname()}: the model m is not the one that this run began"
         ):
             writer_for(inputs)
 

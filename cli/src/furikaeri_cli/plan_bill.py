@@ -105,13 +105,13 @@ def _row(plan: Plan, stage: PlannedStage) -> list[str]:
 
 
 def _total_row(plan: Plan, bills: Mapping[str, Sequence[Bill]]) -> list[str]:
-    disk = summed(stage.disk for stage in plan.stages if stage.disk is not None)
+    disks = [stage.disk for stage in plan.stages if stage.disk is not None]
     most = max((stage.memory for stage in plan.stages if stage.memory), key=lambda one: one.likely, default=None)
     times = [
         "?" if len(some[0].unknown) == len(plan.stages) else _cell(some[0].seconds, time_text)
         for some in bills.values()
     ]
-    return ["all", "", *times, _cell(most, bytes_text), _cell(disk, bytes_text)]
+    return ["all", "", *times, _cell(most, bytes_text), _cell(summed(disks) if disks else None, bytes_text)]
 
 
 def _server_text(plan: Plan, stage: PlannedStage) -> str:

@@ -126,7 +126,7 @@ def find_bench_run(root: Path, name: str) -> BenchRun:
     Raises:
         InputError: if no run or more than one fits, it is a run of something else, or it is damaged.
     """
-    record = find_run(root, name)
+    record = find_run(root, name, command=COMMAND)
     if record.command != COMMAND:
         raise InputError(f"{record.id}: is a run of {record.command}, not of benchmarks")
     config = record.config

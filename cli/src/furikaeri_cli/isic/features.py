@@ -99,7 +99,7 @@ def make_features(
     """
     from isic_lesion.data.dataset import open_lesions
     from isic_lesion.features import image_features, join_scores, past_features, unseen_scores, write_features
-    from isic_lesion.folds.files import read_folds
+    from isic_lesion.folds.files import check_patients, read_folds
     from isic_lesion.past.history import join_past
     from isic_lesion.past.reading import read_past
     from isic_lesion.scores import average_members, read_many_scores
@@ -109,6 +109,8 @@ def make_features(
     if image_scores and dealt is None:
         raise InputError("image scores need the folds that they were made with", fix="Give them with --folds")
     rows = open_lesions(data).read()
+    if folds is not None and dealt is not None:
+        check_patients(dealt, rows, folds)
     name = feature_set.name
     if past:
         rows = join_past(rows, read_past(past).frame)

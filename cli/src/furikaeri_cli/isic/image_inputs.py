@@ -66,13 +66,14 @@ def folds_of(
         output: who is told that folds were dealt.
 
     Raises:
-        InputError: if the file is missing, is none, or holds another number of folds.
+        InputError: if the file is missing, is none, is of other patients, or holds another number of folds.
     """
     from isic_lesion.folds.dealing import assign_patient_folds
-    from isic_lesion.folds.files import read_folds, write_folds
+    from isic_lesion.folds.files import check_patients, read_folds, write_folds
 
     if file.exists():
         folds = read_folds(file)
+        check_patients(folds, rows.frame.filter(~rows.frame["is_past"]), file)
         if count is not None and folds.num_folds != count:
             raise InputError(f"{file}: holds {folds.num_folds} folds, not {count}", fix="Leave --folds-count out")
         return folds

@@ -166,6 +166,8 @@ def plan_recipe(
     def tell(what: str) -> None:
         output.note(f"Measuring {what} ...")
 
+    output.note("With thousands of features or large networks this takes some minutes; --sample 0 measures nothing.")
+
     with tempfile.TemporaryDirectory(prefix="isic-plan-") as folder:
         pictures, networks = measure_reading(recipe, Path(folder), on_start=tell), {}
         if HERE in kinds:

@@ -57,7 +57,7 @@ def make_stack(folds: Path, data: Path, scores: Sequence[Path], out: Path, confi
         InputError: if something cannot be read, or does not fit the rest.
     """
     from isic_lesion.data.dataset import has_split, open_lesions
-    from isic_lesion.folds.files import read_folds
+    from isic_lesion.folds.files import check_patients, read_folds
     from isic_lesion.scores import average_members, coverage_of, read_many_scores, write_scores
     from isic_lesion.stack.files import write_stack
     from isic_lesion.stack.fitting import fit_stack, stack_held_out, submission_of
@@ -65,7 +65,8 @@ def make_stack(folds: Path, data: Path, scores: Sequence[Path], out: Path, confi
 
     dealt = read_folds(folds)
     of_models = average_members(read_many_scores(scores, dealt))
-    metadata = open_lesions(data).read(["isic_id", "target", "attribution"])
+    metadata = open_lesions(data).read(["isic_id", "patient_id", "target", "attribution"])
+    check_patients(dealt, metadata, folds)
     stack = fit_stack(of_models, metadata, dealt, config)
     test = of_models.filter(of_models["fold"].is_null())
     unknown = None

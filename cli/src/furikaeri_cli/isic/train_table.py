@@ -93,13 +93,14 @@ def train_table_models(
     """
     from furikaeri_cli.progress import showing_progress
     from isic_lesion.data.dataset import open_lesions
-    from isic_lesion.folds.files import read_folds
+    from isic_lesion.folds.files import check_patients, read_folds
     from isic_lesion.table_models.selection_files import read_selection, select_features, write_selection
     from isic_lesion.table_models.training import num_parts, train_tables
 
     told = output or Output("quiet")
     dealt = read_folds(folds)
-    metadata = open_lesions(data).read(["isic_id", "target", "iddx_1", "attribution"])
+    metadata = open_lesions(data).read(["isic_id", "patient_id", "target", "iddx_1", "attribution"])
+    check_patients(dealt, metadata, folds)
 
     def train(into: Sequence[Path], which: Parts, names: Sequence[tuple[str, ...] | None]) -> list[ModelRecord]:
         total = sum(num_parts(config, dealt.num_folds, which) for config in configs)

@@ -78,7 +78,7 @@ def naming_the_machine() -> Iterator[None]:
         yield
     except (InputError, WorkError) as error:
         kind = InputError if isinstance(error, InputError) else WorkError
-        raise kind(f"{socket.gethostname()}: {error.message}", fix=error.fix) from error
+        raise kind(f"machine {socket.gethostname()}: {error.message}", fix=error.fix) from error
 
 
 @contextlib.contextmanager

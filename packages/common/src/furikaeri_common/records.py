@@ -128,12 +128,13 @@ def list_runs(root: Path) -> tuple[list[RunRecord], list[InputError]]:
     return sorted(records, key=lambda record: (record.started, record.id)), damaged
 
 
-def find_run(root: Path, name: str) -> RunRecord:
+def find_run(root: Path, name: str, *, command: str = "") -> RunRecord:
     """Return the run that a person means.
 
     Args:
         root: the folder that holds the runs.
         name: an id, the beginning of exactly one id, or the path of a run folder.
+        command: of the runs whose ids may be begun; "": of any.
 
     Raises:
         InputError: if no run or more than one fits.
@@ -143,6 +144,8 @@ def find_run(root: Path, name: str) -> RunRecord:
     if (Path(root) / name / RECORD).is_file():
         return read_run(Path(root) / name)
     fitting = [path for path in _folders(Path(root)) if path.name.startswith(name)]
+    if command and len(fitting) > 1:
+        fitting = [record.path for record in list_runs(root)[0] if record.command == command and record.path in fitting]
     if len(fitting) == 1:
         return read_run(fitting[0])
     if fitting:

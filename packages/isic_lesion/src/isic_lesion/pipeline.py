@@ -35,7 +35,7 @@ from isic_lesion.features import (
 )
 from isic_lesion.features.image_features import image_column
 from isic_lesion.folds.dealing import Folds, Scheme, assign_hospital_folds, assign_patient_folds
-from isic_lesion.folds.files import read_folds, write_folds
+from isic_lesion.folds.files import check_patients, read_folds, write_folds
 from isic_lesion.past.history import join_past
 from isic_lesion.past.reading import read_past
 from isic_lesion.prediction import open_predictor, predict
@@ -194,6 +194,7 @@ def _deal_folds(inputs: RunInputs, layout: RunLayout) -> Mapping[str, object]:
     if inputs.folds is not None:
         folds = read_folds(inputs.folds)
         _check_folds(folds, rows, inputs.folds)
+        check_patients(folds, rows, inputs.folds)
     else:
         part = inputs.recipe.folds
         assign = assign_hospital_folds if part.scheme == "hospitals" else assign_patient_folds

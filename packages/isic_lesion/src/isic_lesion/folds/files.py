@@ -7,13 +7,17 @@ the file's metadata, so that one file is the whole artefact and tables that are 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from furikaeri_common.artifacts import atomic_writer
 from furikaeri_common.errors import InputError
 from isic_lesion.folds.dealing import Folds
 from isic_lesion.parquet import read_parquet
 
-__all__ = ["read_folds", "write_folds"]
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+__all__ = ["check_patients", "read_folds", "write_folds"]
 
 _FORMAT = "furikaeri folds 1"
 _AGAIN = "Make it with `isic folds`"
@@ -60,3 +64,23 @@ def read_folds(path: Path) -> Folds:
     if folds.fingerprint != metadata.get("fingerprint"):
         raise InputError(f"{path}: was changed after it was written", fix=_AGAIN)
     return folds
+
+
+def check_patients(folds: Folds, lesions: DataFrame, file: Path) -> None:
+    """Refuse folds that were dealt when lesions had other patients: they could train on whom they hold out.
+
+    Args:
+        folds: who is held out when.
+        lesions: isic_id and patient_id; those without a fold do not count.
+        file: of the folds, for the message.
+
+    Raises:
+        InputError: if a lesion has another patient than in the folds.
+    """
+    both = lesions.select("isic_id", "patient_id").join(folds.frame, on="isic_id", maintain_order="left")
+    other = both.filter(both["patient_id"].ne_missing(both["patient_id_right"]))
+    if len(other):
+        raise InputError(
+            f"{file}: {other['isic_id'][0]} is of another patient there ({len(other)} of {len(both)} lesions are)",
+            fix="Make folds of this data with `isic folds`",
+        )

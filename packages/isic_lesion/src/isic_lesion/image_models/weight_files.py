@@ -53,9 +53,7 @@ def find_weights(weights: str, *, hub_id: str | None, hub_file: str | None = Non
     """
     if weights == "hub":
         if hub_id is None:
-            raise InputError(
-                "timm has no weights on the hub for this backbone", fix="Give --weights FILE, or --weights none"
-            )
+            raise InputError("timm has no weights on the hub for this backbone", fix="Name a file of weights, or none")
         return _in_hub_cache(hub_id, hub_file)
     path = Path(weights).expanduser()
     for place in (path, models_folder() / weights):
@@ -68,7 +66,7 @@ def find_weights(weights: str, *, hub_id: str | None, hub_file: str | None = Non
         raise InputError(f"{path}: is a folder, expected a file of weights", fix="Name the file in it")
     raise InputError(
         f"there is no file of weights {weights}, here or in {models_folder()}",
-        fix="Give --weights FILE, hub, or none",
+        fix="Name a file of weights, hub, or none",
     )
 
 
@@ -83,7 +81,7 @@ def _in_hub_cache(repository: str, name: str | None) -> WeightFile:
             return WeightFile(snapshot / file, _hub_config(snapshot))
     raise InputError(
         f"the weights of {repository} are not in the hub's cache ({hub_folder()}), and nothing is downloaded here",
-        fix=f"Get them with `hf download {repository}`, or give --weights FILE, or --weights none",
+        fix=f"Get them with `hf download {repository}`, or name a file of weights, or none",
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from furikaeri_common.gpu_kinds import reckoned_note, unfit_notes
-from furikaeri_common.planning import HERE, Amount, Pace, PlannedStage, amount, scaled, summed
+from furikaeri_common.planning import HERE, Amount, Pace, PlannedStage, amount, given_rate, scaled, summed
 from isic_lesion.image_models.config import ImageConfig
 from isic_lesion.planning.image_paces import (
     ImagePlanning,
     building_seconds,
     is_reckoned,
+    names_of,
     opening_seconds,
     paces_of,
     reading_seconds,
@@ -168,6 +169,10 @@ def image_notes(planning: ImagePlanning) -> list[str]:
         return []
     held = {config.name: gpu_memory(planning.facts[config.name], config).likely for config in images}
     notes = ["A scored view is taken to cost a third of a training step."]
+    if any(given_rate(planning.rates, names_of(config), kind) for config in images for kind in gpus):
+        notes.append(
+            "Given rates are of steps alone; building networks and writing checkpoints are added by estimates."
+        )
     reckoned = [kind for kind in gpus if is_reckoned(planning, kind)]
     if reckoned:
         notes = [reckoned_note(reckoned, "pictures"), _reading_note(planning), *notes]

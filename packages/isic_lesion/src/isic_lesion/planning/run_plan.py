@@ -180,7 +180,10 @@ def _notes(recipe: Recipe, sizes: PlannedSizes, findings: Findings) -> list[str]
     notes = []
     if findings.tables:
         small = " and ".join(f"{one.rows:,}" for one in findings.tables)
-        notes.append(f"Stages without pictures: from whole small runs of {small} made-up rows here, by a + b N log2 N.")
+        notes.append(
+            f"Stages without pictures: from whole small runs of {small} made-up rows on the processors here, by "
+            "a + b N log2 N; they are told and priced alike whatever the GPU."
+        )
     else:
         notes.append("Stages without pictures were not measured, so only their counts are told; see --sample.")
     if recipe.features.past:

@@ -219,7 +219,7 @@ def _is_reckoned(known: Known, kind: str, config: ModelConfig) -> bool:
 
 def _unfit(known: Known) -> list[str]:
     """Return what does not fit a kind of GPU, and what is not known of models."""
-    notes, needed = [], {}
+    notes, needed, absent = [], {}, list[str]()
     configs = {one.model: one for one in (*known.recipe.models, *writers_of(known.recipe)) if not one.base_url}
     for name, config in configs.items():
         size = size_of_model(config)
@@ -227,6 +227,10 @@ def _unfit(known: Known) -> list[str]:
             notes.append(f"unknown: {name} is not here and its name tells no size; give --throughput {name}@KIND=PAIRS")
             continue
         needed[name] = size.needed
+        if not is_here(config):
+            absent.append(name)
         if HERE in known.options.kinds and not _is_sampled(known, config):
             notes.append(f"not here: {name} is not on this machine or was not tried, so its time here is not known")
+    if absent:
+        notes.append(f"by name: {', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not on this machine")
     return [*notes, *unfit_notes(needed, known.options.kinds, 'set weights = "8bit" or "4bit" in the recipe')]
