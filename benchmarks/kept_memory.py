@@ -10,7 +10,6 @@ the median and the worst of the repeats, in the processor's milliseconds a pictu
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import statistics
 import subprocess
@@ -19,9 +18,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from furikaeri_common import allocation
 from furikaeri_common.figures import Figure, tell_figures
 from furikaeri_common.local_processes import LocalProcesses
-from isic_lesion.image_models import arithmetic, scoring
 from isic_lesion.image_models.presets import read_image_config
 from isic_lesion.planning.network_samples import measure_network
 from isic_lesion.planning.picture_samples import made_up_pictures
@@ -32,7 +31,7 @@ KINDS = ("kept", "plain")
 def measure(kind: str, pictures: Path, size: int, seconds: float) -> dict[str, float]:
     """Measure one network in this process."""
     if kind == "plain":
-        arithmetic.keeping_freed_memory = scoring.keeping_freed_memory = contextlib.nullcontext
+        allocation._library = lambda: None
     config = {**read_image_config("small-lite0").to_json(), "size": size, "weights": "none"}
     with tempfile.TemporaryDirectory() as folder:
         found = measure_network({"config": config, "pictures": str(pictures), "seconds": seconds}, Path(folder))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from furikaeri_common.allocation import keeping_freed_memory
 from furikaeri_common.artifacts import write_bytes, write_tensors
 from furikaeri_common.configs import config_from
 from furikaeri_common.documents import fingerprint
@@ -51,6 +52,7 @@ def checkpoint_of(root: Path, key: str) -> Path:
     return root / UNFINISHED / f"{folder_name(key)}.safetensors"
 
 
+@keeping_freed_memory()
 def train_network(inputs: Mapping[str, Any], folder: Path) -> Any:
     """Train one network and score what it holds out: the task that `train_image_models` hands to an engine.
 

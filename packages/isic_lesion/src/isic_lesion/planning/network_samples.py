@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from furikaeri_common.allocation import keeping_freed_memory
 from furikaeri_common.artifacts import write_bytes
 from furikaeri_common.configs import config_from
 from furikaeri_common.tasks import Engine, Task, run_tasks
@@ -95,6 +96,7 @@ def sample_network(
     return _sample_of(only_value(report))
 
 
+@keeping_freed_memory()
 def measure_network(inputs: Mapping[str, Any], folder: Path) -> Any:
     """Measure one model's network: the task of `sample_network`.
 

@@ -2,9 +2,9 @@
 
 Work on a table of N rows is told by a line through a + b N log2 N: quantising, ranking and scoring sort, and what they
 gather lies further off the more there is; from 8,000 and 32,000 rows to 401,059 a + b N fell short by up to 43 %. From
-4,000 and 16,000 rows, as a plan takes them, it foretold the processor's seconds at 48,000 within 8 % (of boosters) and
-3 % (of all) at the contest's share of malignant lesions, and 21 and 39 % too high at twenty times that share
-(`benchmarks/isic_plan_accuracy.py --rows 48000 --no-images`, on a busy machine).
+4,000 and 16,000 rows, as a plan takes them, it foretold the processor's seconds at 48,000 within 9 % (of all) and 2 %
+(of boosters) at the contest's share of malignant lesions, and within 8 and 15 % at twenty times that share
+(`benchmarks/isic_plan_accuracy.py --rows 48000 --no-images`).
 """
 
 from __future__ import annotations
