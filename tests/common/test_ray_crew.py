@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from furikaeri_common import ray_actors, ray_cluster, ray_slots
+from furikaeri_common import ray_actors, ray_cluster, ray_crew, ray_slots
 from furikaeri_common.errors import WorkError
 from furikaeri_common.packages import package_versions
 from furikaeri_common.ray_actors import MachineKeeper, TaskSlot
@@ -163,14 +163,21 @@ def test_a_machine_that_joins_when_the_store_cannot_be_written_gets_no_work_and_
         mind_room(crew)
 
 
-def test_the_work_does_not_end_while_a_machine_may_still_take_some(tmp_path: Path) -> None:
-    crew, _ = crew_for(tmp_path / "store", [])
+def test_the_work_does_not_end_while_a_machine_may_still_take_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew, told = crew_for(tmp_path / "store", [])
     unfit, coming = machine("unfit"), machine("coming")
     unfit.state = "unfit"
     crew.machines = {unfit.id: unfit, coming.id: coming}
     mind_room(crew)
-    crew.machines = {"small": machine("small", CPU=0.0)}  # a head that takes no work; others may join
+    assert (crew.without_room_since, told) == (None, [])
+    crew.machines = {"small": machine("small", CPU=0.0)}  # a head that takes no work; others may join for a while
     mind_room(crew)
+    assert crew.without_room_since is not None
+    monkeypatch.setattr(ray_crew, "_ROOM_WITHIN", -1.0)
+    with pytest.raises(WorkError, match="has room for a task any more"):
+        mind_room(crew)
 
 
 def nodes(**resources: dict[str, float]) -> Callable[[], list[dict[str, Any]]]:
